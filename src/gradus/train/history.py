@@ -119,9 +119,9 @@ class History(Mapping[str, np.ndarray]):
 
     def _repr_html_(self) -> str:
         """Return for a notebook the first, the best, and the last epoch."""
-        shown = sorted({number for number in (1, self.best_epoch, self.epochs) if number})
-        rows = self.frame()[[number - 1 for number in shown]].to_dicts() if shown else []
-        return records_table(rows, repr(self))
+        rows = self.frame().to_dicts()
+        shown = sorted({1, self.best_epoch or 1, self.epochs})
+        return records_table([rows[number - 1] for number in shown if rows], repr(self))
 
 
 def _concatenate(
