@@ -111,6 +111,7 @@ def test_an_attribute_of_another_library_is_answered(place, name, names):
         "BaseModel": [names["model"]],
         "Layer": [names["layer"], names["model"].net],
         "History": [names["history"]],
+        "NetworkEstimator": [gr.Classifier(), gr.Regressor()],
         "Sweep": [names["sweep"]],
     }[place]
     for owner in owners:
