@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -329,11 +329,14 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module(_HOME[name]), name)
     else:
         from gradus.errors import nearest
-        from gradus.foreign_names.lookup import meaning_here
+        from gradus.foreign_names.lookup import meaning_here, module_here
 
-        # Names with underscores are looked up by Python itself, which needs no hint.
-        close = None if name.startswith("_") else nearest(name, __all__)
-        hint = meaning_here(name) or (f" Did you mean {close!r}?" if close else "")
+        hint = ""
+        # Python itself looks up names with underscores, and modules before it imports them.
+        if not name.startswith("_") and importlib.util.find_spec(f"gradus.{name}") is None:
+            hint = meaning_here(name) or module_here(name, _MODULES)
+            if not hint and (close := nearest(name, __all__, cutoff=0.6)):
+                hint = f" Did you mean {close!r}?"
         raise AttributeError(f"module 'gradus' has no attribute {name!r}.{hint}")
     globals()[name] = value
     return value

@@ -70,8 +70,14 @@ class TooLargeError(GradusError):
     """A network, or data, that do not fit into memory."""
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the valid name closest to `name`, or None if none is close."""
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """Return the valid name closest to `name`, or None if none is close.
+
+    Args:
+        name: what was written.
+        names: the valid names.
+        cutoff: the least likeness, from 0 to 1; more where many names are valid.
+    """
     lowered = {candidate.lower(): candidate for candidate in names}
     key = str(name).lower()
     if OTHER_WORDS.get(key) in lowered:
@@ -80,7 +86,7 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     words = set(key.split("_"))
     longer = [name for name in lowered if len(words) > 1 and words <= set(name.split("_"))]
     matches = swapped or longer or lowered
-    matches = difflib.get_close_matches(key, matches, n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(key, matches, n=1, cutoff=cutoff)
     return lowered[matches[0]] if matches else None
 
 

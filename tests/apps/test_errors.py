@@ -220,6 +220,7 @@ def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
         (["train", "digits", "--rotation", "90"], "For 90 degrees write 0.25, a fraction of"),
         (["train", "iris", "--dropout", "50"], "For 50 % write 0.5."),
         (["train", "iris", "--lr", "0.1"], "Unknown option: --lr. Here it is --learning-rate."),
+        (["train", "iris", "-epochs", "3"], "Unknown option: -epochs. Here it is --epochs."),
         (["train", "iris", "--hidden=64"], "Unknown option: --hidden. Here it is --layers."),
         (["sweep", "iris", "--n-trials", "4"], "Here it is --trials."),
         (["train", "iris", "--epoks", "4"], "Did you mean --epochs?"),

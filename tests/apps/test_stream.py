@@ -4,6 +4,7 @@ import io
 import json
 import tomllib
 import warnings
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -146,6 +147,10 @@ def test_an_error_in_a_later_part_leaves_the_file_as_it_was(run, rows, gradus, f
         assert write_predictions(parts, name) == ["prediction"]
         read = pl.read_parquet if name == "p.parquet" else pl.read_csv
         assert read(name)["prediction"].to_list() == [0, 1, 2]
+    times = [datetime(2024, 3, 31, 6), datetime(2024, 3, 31, 6, 0, 0, 250_000)]
+    write_predictions([pl.DataFrame({"day": times})], "p.csv")
+    written = (work / "p.csv").read_text().split("\n")
+    assert written[1:3] == ["2024-03-31 06:00:00", "2024-03-31 06:00:00.250"]
 
 
 def test_an_evaluation_in_parts_is_that_of_the_whole(run, rows, few_rows):

@@ -110,7 +110,7 @@ def test_every_built_in_name_loads_and_describes_itself():
     for name in BUILT_IN:
         data = load(name)
         assert data.name == name
-        assert str(len(data)) in data.describe()
+        assert f"{len(data):,} rows" in data.describe()
         assert len(data.x) == len(data.y)
 
 

@@ -39,6 +39,7 @@ SECTIONS = {
     "Attributes of a model": ATTRIBUTES["BaseModel"],
     "Attributes of a layer or a network": ATTRIBUTES["Layer"],
     "Attributes of a history": ATTRIBUTES["History"],
+    "Attributes of `gr.Classifier` and `gr.Regressor`": ATTRIBUTES["NetworkEstimator"],
     "Attributes of a sweep": ATTRIBUTES["Sweep"],
 }
 

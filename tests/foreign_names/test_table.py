@@ -111,6 +111,7 @@ def test_an_attribute_of_another_library_is_answered(place, name, names):
         "BaseModel": [names["model"]],
         "Layer": [names["layer"], names["model"].net],
         "History": [names["history"]],
+        "NetworkEstimator": [gr.Classifier(), gr.Regressor()],
         "Sweep": [names["sweep"]],
     }[place]
     for owner in owners:
@@ -151,3 +152,27 @@ def test_what_is_told_to_write_runs(names, monkeypatch):
 def test_the_nearest_name_is_told_where_the_table_has_none():
     with pytest.raises(AttributeError, match=r"Did you mean 'Dense'\?"):
         gr.Denze  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [
+        ("BinaryCrossentropy", "gr.losses.BinaryCrossentropy"),
+        ("mse", "gr.losses.MeanSquaredError"),
+        ("AUC", "gr.metrics.AUC"),
+        ("HeNormal", "gr.initializers.HeNormal"),
+        ("relu", "gr.activations.relu"),
+        ("TablePreprocessor", "gr.data.TablePreprocessor"),
+        ("learning_curves", "gr.figures.learning_curves"),
+    ],
+)
+def test_a_name_of_a_module_is_told_with_the_module(name, here):
+    with pytest.raises(AttributeError, match=re.escape(f"Here it is {here}.")):
+        getattr(gr, name)
+    module, attribute = here.removeprefix("gr.").split(".")
+    assert hasattr(getattr(gr, module), attribute)
+
+
+def test_no_name_that_is_far_away_is_guessed():
+    with pytest.raises(AttributeError, match=r"'MeanMetricWrapper'\.$"):
+        gr.MeanMetricWrapper  # noqa: B018

@@ -83,6 +83,15 @@ def test_best_epoch_is_marked():
     assert "weights kept: epoch 7" in figure.layout.annotations[0].text
 
 
+def test_ticks_of_a_loss_are_as_many_as_fit():
+    history = History()
+    history.extend({"loss": 10.0 ** -np.arange(9), "val_loss": 10.0 ** -np.arange(9) / 2}, 9)
+    axis = figures.learning_curves(history, ["loss"]).layout.yaxis
+    decades = 8 + np.log10(2)
+    assert axis.type == "log"
+    assert 3 <= decades / float(axis.dtick) <= 9  # and not three ticks in each decade
+
+
 def test_best_epoch_without_validation_and_with_divergence():
     history = History()
     history.extend({"loss": np.array([3.0, 2.0, np.nan])}, 3)

@@ -75,6 +75,7 @@ def test_report_of_a_classification(digits, read):
     assert "Dense(16, activation=tanh), 1,040 weights" in page.text
     assert "Dropout(0.1)" in page.text
     assert report.environment["python"] in page.text
+    assert "penalties of the weights" not in page.text  # the network has none
     # Loss, accuracy, three of results, three of probes, the outputs by layer.
     assert len(page.charts) == 9
     assert page.charts[0]["data"][0]["name"] == "training"
@@ -93,7 +94,8 @@ def test_report_of_yes_or_no_has_a_roc_curve(moons, read):
 def test_report_of_a_regression(read):
     x, y = load_diabetes(return_X_y=True)
     x, y = (x * 20).astype(np.float32), y.astype(np.float32)[:, None]
-    model = Model(gr.Sequential([gr.Dense(1)]), "mse", gr.Adam(0.1), metrics=["mae", "r2"])
+    net = gr.Dense(1, kernel_regularizer=gr.L2(0.01))
+    model = Model(net, "mse", gr.Adam(0.1), metrics=["mae", "r2"])
     model.fit(x, y, epochs=3, verbose=False)
     report = build_report(model, x, y, unit="points")
     (panel,) = report.figures
@@ -101,6 +103,7 @@ def test_report_of_a_regression(read):
     np.testing.assert_allclose(panel.figure.data[1].y, model.predict(x)[:, 0], rtol=1e-6)
     page = read(render(report))
     assert "test R²" in page.text
+    assert "penalties of the weights included" in page.text
     assert "Adam(learning_rate=0.1)" in page.text or "Adam(0.1)" in page.text
 
 
@@ -316,6 +319,7 @@ def test_number():
     assert format_number("val_top_5_accuracy", 1.0) == "100.0%"
     assert format_number("discriminator_accuracy", 0.5) == "50.0%"  # of one output
     assert format_number("loss", 0.034567) == "0.03457"
+    assert format_number("r2", -0.00006856) == "-0.0001"
     assert format_number("loss", 1234567.8) == "1,234,568"
     assert format_number("loss", float("nan")) == "not finite"
 

@@ -1,6 +1,7 @@
 """Figures and the page of a sweep show its trials."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -175,7 +176,12 @@ def test_the_page_says_what_the_marks_mean_and_what_the_time_is_of(sweep, tmp_pa
 @pytest.mark.slow
 def test_the_labels_of_parallel_axes_have_room(sweep):
     figure = gr.figures.parallel(sweep)
-    labels = [axis.label for axis in figure.data[0].dimensions]
-    width = 7  # pixels of a character at 12 pixels, at most
-    assert figure.layout.margin.l >= width * len(labels[0]) / 2
-    assert figure.layout.margin.r >= width * len(labels[-1]) / 2
+    (trace,) = figure.data
+    lengths = [7 * len(axis.label) for axis in trace.dimensions]  # 7 pixels a character, at most
+    tilt = math.radians(-trace.labelangle)
+    margin = figure.layout.margin
+    plot = figure.layout.height - 72 - margin.b  # 72: above, with the title
+    assert (1 - trace.domain.y[1]) * plot >= max(lengths) * math.sin(tilt)
+    assert margin.r >= lengths[-1] * math.cos(tilt)
+    # As parallel lines, labels are further apart than they are high, on axes 50 pixels apart.
+    assert 50 * math.sin(tilt) > 1.5 * trace.labelfont.size

@@ -170,6 +170,6 @@ def format_value(value: Any) -> str:
         return "-" if value is None else str(value)
     if abs(value) >= 1e5:
         return f"{value:,.0f}"
-    if abs(value) < 1e-3:
+    if 0 <= value < 1e-3:  # a loss; a negative score is about zero
         return f"{value:.4g}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"

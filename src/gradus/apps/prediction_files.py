@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 EXTENSIONS = (".csv", ".tsv", ".parquet")
+TIMES = "%Y-%m-%d %H:%M:%S%.f"  # of a column that is kept; a fraction only where there is one
 
 
 @dataclass
@@ -115,7 +116,7 @@ def write_predictions(parts: Iterable[pl.DataFrame], out: str | None) -> list[st
     columns: list[str] = []
     if out is None or out == "-":
         for frame in parts:
-            print_table_file(frame.write_csv(include_header=not columns))
+            print_table_file(frame.write_csv(include_header=not columns, datetime_format=TIMES))
             columns = frame.columns
         return columns
     path = check_output_path(out)
@@ -141,7 +142,12 @@ def _write_text(path: Path, parts: Iterable[pl.DataFrame]) -> list[str]:
     with path.open("wb") as file:
         for frame in parts:
             separator = "\t" if path.suffix == ".tsv" else ","
-            frame.write_csv(file, separator=separator, include_header=not columns)
+            frame.write_csv(
+                file,
+                separator=separator,
+                include_header=not columns,
+                datetime_format=TIMES,
+            )
             columns = frame.columns
     return columns
 

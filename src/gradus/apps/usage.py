@@ -114,6 +114,8 @@ def usage_message(error: CycloptsError) -> str:
     if isinstance(error, UnknownOptionError):
         flag = (error.token.keyword or error.token.value).partition("=")[0]
         here = FLAGS.get(flag.lower(), flag)
+        if f"-{flag}" in _training_flags():  # one dash, as in -target
+            here = f"-{flag}"
         if (command := (error.command_chain or ("train",))[0]) not in TRAINING:
             if here in _training_flags():
                 return (

@@ -211,7 +211,7 @@ class Dataset:
     def describe(self) -> str:
         """Describe the data set in a few lines."""
         shape = f"{self.x.width} columns" if self.is_table else f"shape {self.x.shape[1:]}"
-        lines = [f"{self.name or 'data'}: {len(self)} rows, {shape}"]
+        lines = [f"{self.name or 'data'}: {len(self):,} rows, {shape}"]
         if self.task == "regression":
             of = ", ".join(self.target_columns)
             lines.append(f"target: regression{f' of {of}' if of else ''}")
@@ -225,9 +225,9 @@ class Dataset:
             shown = _counted(self.y, self.class_names)
             lines.append(f"target{' ' * bool(named)}{named}: {self.task}, {shown}")
         if self.validation is not None:
-            lines.append(f"validation: {len(self.validation)} rows")
+            lines.append(f"validation: {len(self.validation):,} rows")
         if self.test is not None:
-            lines.append(f"test: {len(self.test)} rows")
+            lines.append(f"test: {len(self.test):,} rows")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 

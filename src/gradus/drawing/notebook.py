@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -58,6 +58,23 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[Any]], title: str 
     caption = f"<p>{escape(title)}</p>" if title else ""
     lines = [_row("th", header), *(_row("td", row) for row in rows)]
     return f"{caption}<table>{''.join(lines)}</table>"
+
+
+def records_table(records: Sequence[Mapping[str, Any]], title: str = "") -> str:
+    """Return records as such a table, with a column for each name and numbers of four digits.
+
+    >>> records_table([{"epoch": 1, "loss": 0.123456}])
+    '<table><tr><th>epoch</th><th>loss</th></tr><tr><td>1</td><td>0.1235</td></tr></table>'
+    """
+    if not records:
+        return f"<p>{escape(title)}</p>"
+    names = list(dict.fromkeys(name for record in records for name in record))
+    rows = [[_shown(record.get(name, "")) for name in names] for record in records]
+    return html_table(names, rows, title)
+
+
+def _shown(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _row(tag: str, cells: Iterable[Any]) -> str:

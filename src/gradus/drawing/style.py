@@ -159,7 +159,7 @@ def evenly_spaced(count: int, limit: int) -> np.ndarray:
 def log_axis(values: np.ndarray) -> dict[str, Any]:
     """Return axis settings for a logarithmic axis over `values`, with ticks even on a short one."""
     positive = values[np.isfinite(values) & (values > 0)]
-    if len(positive) and positive.max() < 50 * positive.min():
+    if len(positive) and positive.max() < 500 * positive.min():
         return {"type": "log", "dtick": "D2", "tickformat": "~g"}
     decades = np.ptp(np.log10(positive)) if len(positive) else 1
     return {"type": "log", "dtick": max(1, int(np.ceil(decades / 8))), **POWERS}

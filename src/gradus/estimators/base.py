@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -38,6 +38,7 @@ from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.splitting import summarize_data
 from gradus.experiments.settings.experiment import Experiment
 from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.train.history import History
 
 
@@ -361,6 +362,9 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
     def findings_(self) -> Diagnosis | None:
         """What is wrong with the training, as `Model.diagnose` says; None in a search."""
         return self.history_.findings
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from gradus.foreign_names.table import NAMES
 
@@ -35,3 +37,21 @@ def said_here(
 def meaning_here(name: str) -> str:
     """Return the same for a name at `gr.…`, such as "EarlyStopping"."""
     return said_here({"gr": NAMES}, ["gr"], name)
+
+
+def module_here(name: str, modules: Mapping[str, str]) -> str:
+    """Return the same for what is no foreign name, but in a module of gradus, such as "HeNormal".
+
+    Args:
+        name: what was looked for at `gr.…`.
+        modules: the public modules, by the name that they have there.
+    """
+    for shown, path in modules.items():
+        module = importlib.import_module(path)
+        entries: Any = getattr(module, "REGISTRY", {})
+        if name in entries:
+            return f" Here it is gr.{shown}.{entries.find(name).__name__}."
+        own = getattr(getattr(module, name, None), "__module__", None) == path
+        if own or name in getattr(module, "__all__", ()):
+            return f" Here it is gr.{shown}.{name}."
+    return ""

@@ -9,7 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradus.foreign_names.estimator_arguments import ESTIMATOR, ESTIMATOR_FIT
+from gradus.foreign_names.estimator_names import (
+    ESTIMATOR,
+    ESTIMATOR_ATTRIBUTES,
+    ESTIMATOR_FIT,
+)
+from gradus.foreign_names.keras_names import KERAS_NAMES
 from gradus.foreign_names.table_arguments import LOAD, TABLE_OPTIONS
 
 _SHAPE = "not needed: the first batch says the shape"
@@ -32,7 +37,7 @@ _WANDB = "`gr.trackers.WandB()`, the argument trackers of fit"
 _BEST = "`sweep.best`, a trained model"
 
 # Classes, functions, and modules at `gr.…`.
-NAMES = {
+NAMES = KERAS_NAMES | {
     "AdaptiveAvgPool2d": "`gr.GlobalAveragePooling2D()`",
     "BCELoss": '`gr.Model(net, "binary_crossentropy")`',
     "BCEWithLogitsLoss": '`gr.Model(net, "binary_crossentropy")`, with or without a last sigmoid',
@@ -154,6 +159,7 @@ _MODEL_ARGUMENTS = {
     "early_stopping": _BY_FIT + _PATIENCE,
     "epochs": _BY_FIT + "`model.fit(x, y, epochs=5)`",
     "hidden_layer_sizes": "`net=gr.mlp([8, 8, 1])`",
+    "input_shape": _SHAPE,
     "inputs": 'a network, `gr.Model(net, "mse")`: a `gr.Layer` of yours may take several',
     "jit_compile": "not needed: training is one compiled program",
     "layers": '`gr.Model(gr.Sequential([gr.Dense(8, "relu"), gr.Dense(1)]), "mse")`',
@@ -162,9 +168,14 @@ _MODEL_ARGUMENTS = {
     "max_iter": _BY_FIT + "`model.fit(x, y, epochs=5)`",
     "name": "not needed: a saved model has the name of its folder, " + _SAVE,
     "outputs": 'a network, `gr.Model(net, "mse")`: a `gr.Layer` of yours may return several',
+    "patience": _BY_FIT + _PATIENCE,
     "random_state": "`seed=1`",
     "run_eagerly": "not needed: `gr.inside(model, x, y)` shows what each layer computes",
+    "shuffle": _BY_FIT + "`model.fit(x, y, shuffle=False)`",
     "solver": '`optimizer="adam"`',
+    "steps_per_epoch": _BY_FIT + "model.fit(batches, steps_per_epoch=100)",
+    "validation_data": _BY_FIT + "`model.fit(x, y, validation_data=(x, y))`",
+    "validation_split": _BY_FIT + "`model.fit(x, y, validation_split=0.2)`",
     "verbose": _BY_FIT + "`model.fit(x, y, verbose=False)`",
     "weighted_metrics": '`metrics=["mae"]`: all of them are weighted',
 }
@@ -366,6 +377,7 @@ _MODEL_ATTRIBUTES = {
     "state_dict": _WEIGHTS,
     "test_on_batch": "`model.evaluate(x, y)`",
     "to": _NO_DEVICE,
+    "to_json": _SAVE,
     "train": _NO_MODE,
     "train_on_batch": "`model.fit(x, y, batch_size=None, epochs=1)`",
     "trainable": "`model.net.freeze()`, or a layer's",
@@ -439,5 +451,6 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "BaseModel": _MODEL_ATTRIBUTES,
     "History": _HISTORY_ATTRIBUTES,
     "Layer": _NETWORK_ATTRIBUTES,
+    "NetworkEstimator": ESTIMATOR_ATTRIBUTES,
     "Sweep": _SWEEP_ATTRIBUTES,
 }

@@ -88,6 +88,7 @@ class Report:
         overrides: what can be said of a column instead, the flag that says it, and the setting.
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
+        penalized: whether penalties of the weights are in the training loss.
     """
 
     title: str
@@ -103,6 +104,7 @@ class Report:
     overrides: Sequence[tuple[str, str, str]] = ()
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    penalized: bool = False
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -153,7 +155,11 @@ def render(run: Report) -> str:
         notes=_notes(run, history, diagnosis),
         words=in_words,
         sections=[
-            ("Learning", False, lay_out(_learning_panels(history) if history else [])),
+            (
+                "Learning",
+                False,
+                lay_out(_learning_panels(history, run.penalized) if history else []),
+            ),
             ("Results", False, lay_out(run.figures)),
             (
                 "Inside the network",
@@ -195,6 +201,8 @@ def format_number(name: str, value: float) -> str:
         return "not finite"
     if style.is_percentage(name):
         return style.percent(value)
+    if -1e-3 < value < 0:  # a score such as R², which is about zero
+        return f"{value:.4f}"
     return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
 
 
@@ -269,13 +277,13 @@ def _evidence(finding: Finding) -> Panel | None:
     return Panel(finding.chart.title, finding.message, finding.figure())
 
 
-def _learning_panels(history: History) -> list[Panel]:
+def _learning_panels(history: History, penalized: bool) -> list[Panel]:
     validated = ", and on the validation samples after each epoch."
     panels = [
         Panel(
             style.heading(name),
             "On the training samples, averaged while the weights change"
-            + (", penalties of the weights included" if name == "loss" else "")
+            + (", penalties of the weights included" if penalized and name == "loss" else "")
             + (validated if f"val_{name}" in history else "."),
             training.learning_curves(history, [name]),
         )

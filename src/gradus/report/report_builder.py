@@ -24,7 +24,7 @@ from gradus.report.reconstruction_panels import (
 )
 from gradus.train.history import History
 from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import OutputObjective, Supervised
+from gradus.train.task import OutputObjective, Supervised, penalty_loss
 
 if TYPE_CHECKING:
     from gradus.models.model import Model
@@ -96,7 +96,18 @@ def build_report(
         environment=environment(model.history),
         notes=notes,
         diagnosis=model.diagnose() if model.history.epochs else None,
+        penalized=_is_penalized(model),
     )
+
+
+def _is_penalized(model: Model) -> bool:
+    """Return whether penalties of the weights are in the loss of a built model."""
+    task = model.task
+    if isinstance(task, Reconstruction):
+        task = task.supervised
+    if not isinstance(task, Supervised) or not model.history.epochs:
+        return False
+    return bool(penalty_loss(model.net, task.penalty))
 
 
 def result_panels(

@@ -169,7 +169,6 @@ def _importance_panels(sweep: Sweep) -> list[Panel]:
 def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
     several = len(sweep.trials) > 1
     parallel = sweeps.parallel(sweep)
-    longest = max(len(axis.label) for axis in parallel.data[0].dimensions)
     beyond = (
         " A line that ends at a score marked ≤ or ≥ may have a score beyond it."
         if parallel.data[0].dimensions[-1].ticktext
@@ -183,7 +182,7 @@ def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
             f"through that range.{beyond}",
             parallel,
             wide=True,
-            min_width=max(96, 8 * longest) * (len(sweep.hypers) + 1),
+            min_width=64 * len(sweep.hypers) + parallel.layout.margin.l + parallel.layout.margin.r,
         )
     ]
     # Trials restored from a storage have no curves.

@@ -25,6 +25,8 @@ ABSENT = "–"  # the label of a hyperparameter that a trial does not have
 # From worst to best, by rank: pale at first, so that good trials stand out; the best is apart.
 SCALE = ((0.0, "#B4C0CB"), (0.6, "#8DBFE4"), (0.9, style.BLUE), (1 - 1e-6, style.BLUE),
          (1 - 1e-6, style.VERMILION), (1.0, style.VERMILION))  # fmt: skip
+TILT = 35  # degrees of the labels of parallel axes
+CHARACTER = 7  # pixels of a character at 12 pixels, at most
 
 
 def parallel(sweep: Sweep) -> Any:
@@ -54,7 +56,10 @@ def parallel(sweep: Sweep) -> Any:
     ranks = np.linspace(0, 1, len(trials)) if len(trials) > 1 else np.ones(1)
     axes = [_axis(hyper, trials) for hyper in sweep.hypers.values()]
     axes.append(_score_axis(scores, sweep.monitor))
-    figure = style.figure("Hyperparameters and scores", height=420)
+    # Tilted, labels fit between axes on a phone, but need room above, and at the right.
+    tilt, lengths = math.radians(TILT), [CHARACTER * len(axis["label"]) for axis in axes]
+    above, last = 24 + round(max(lengths) * math.sin(tilt)), lengths[-1]
+    figure = style.figure("Hyperparameters and scores")
     figure.add_trace(
         go.Parcoords(
             dimensions=axes,
@@ -63,12 +68,13 @@ def parallel(sweep: Sweep) -> Any:
             tickfont={"size": 11, "color": style.MUTED},
             rangefont={"size": 1, "color": "rgba(0,0,0,0)"},
             labelside="top",
-            domain={"y": [0, 0.86]},
+            labelangle=-TILT,
+            domain={"y": [0, 300 / (300 + above)]},
         )
     )
-    # Half of the first label and of the last stand outside of the axes.
-    left, right = (max(64, 4 * len(axes[index]["label"])) for index in (0, -1))
-    figure.update_layout(margin={"l": left, "r": right, "b": 24})
+    figure.update_layout(
+        height=396 + above, margin={"l": 56, "r": 16 + round(last * math.cos(tilt)), "b": 24}
+    )
     return figure
 
 
@@ -342,7 +348,7 @@ def _metric_axis(figure: Any, name: str, values: np.ndarray) -> None:
         if present.max() > 1000 * present.min():
             log_y_axis(figure, present, style.escape(style.axis_label(name)))
         else:
-            figure.update_yaxes(type="log", dtick="D2", tickformat="~g")
+            figure.update_yaxes(**style.log_axis(present))
 
 
 def _hover_text(trial: Trial, sweep: Sweep) -> str:

@@ -83,7 +83,8 @@ def learning_curves(history: History, names: Sequence[str] | None = None) -> Any
             if key in history:
                 _curve(figure, history[key], part, color, row=row, legend=row == 1)
         if name == "loss" and _spans_a_decade(history[name]):
-            figure.update_yaxes(type="log", dtick="D2", tickformat="~g", row=row)
+            drawn = [history[key] for _, key, _ in parts if key in history]
+            figure.update_yaxes(**style.log_axis(np.concatenate(drawn)), row=row)
         if style.is_percentage(name):
             figure.update_yaxes(tickformat="~%", row=row)
         _mark_best_epoch(figure, history, name, row)

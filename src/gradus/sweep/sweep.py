@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html
 import math
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradus.checks import flag, number, whole_number
+from gradus.drawing.notebook import records_table
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_methods
 from gradus.foreign_names.attributes import refuse_attribute
@@ -440,11 +440,8 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         """Return for a notebook the best trials."""
-        import polars
-
         best = [] if self._runner is None else table_rows(self.ranking[:SHOWN_TRIALS], self.hypers)
-        frame = polars.DataFrame(best, infer_schema_length=None)
-        return f"<p>{html.escape(repr(self))}</p>{frame._repr_html_() if best else ''}"
+        return records_table(best, repr(self))
 
     @property
     def monitor(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradus.drawing.notebook import records_table
 from gradus.errors import counted
 from gradus.foreign_names.attributes import refuse_attribute
 from gradus.train.layer_statistics import unpack_statistics
@@ -119,9 +119,9 @@ class History(Mapping[str, np.ndarray]):
 
     def _repr_html_(self) -> str:
         """Return for a notebook the first, the best, and the last epoch."""
-        shown = sorted({number for number in (1, self.best_epoch, self.epochs) if number})
-        rows = self.frame()[[number - 1 for number in shown]]
-        return f"<p>{html.escape(repr(self))}</p>{rows._repr_html_() if shown else ''}"
+        rows = self.frame().to_dicts()
+        shown = sorted({1, self.best_epoch or 1, self.epochs})
+        return records_table([rows[number - 1] for number in shown if rows], repr(self))
 
 
 def _concatenate(

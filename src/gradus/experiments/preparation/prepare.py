@@ -99,7 +99,7 @@ class PreparedData:
     def page_lines(self) -> list[str]:
         """The lines that describe the data, as a page begins with them."""
         data, target, rows = (line.split(maxsplit=1)[1] for line in self.summary_lines)
-        return [data, f"target {target}", f"rows: {rows}"]
+        return [data, f"predicts {target}", f"rows: {rows}"]
 
     @property
     def fit_data(self) -> tuple[Any, Any]:
@@ -389,4 +389,5 @@ def _describe_shape(data: Dataset, shape: tuple[int, ...]) -> str:
     if len(shape) == 1:
         columns = f"{counted(len(data.feature_names), 'column')} as " if data.is_table else ""
         return f"{columns}{shape[0]} features"
-    return "images of " + " × ".join(map(str, shape))
+    kind = "images" if len(shape) == 3 else "arrays"
+    return f"{kind} of {' × '.join(map(str, shape))}"

@@ -1,4 +1,4 @@
-"""What the arguments of scikit-learn's networks, and of Keras's `fit`, are at `gr.Classifier`."""
+"""What the names of scikit-learn's networks, and of Keras's, are at `gr.Classifier`."""
 
 from __future__ import annotations
 
@@ -36,4 +36,21 @@ ESTIMATOR_FIT = {
     "validation_data": _HELD_OUT,
     "validation_split": _HELD_OUT,
     "verbose": _ITS_OWN + "`gr.Classifier(verbose=True)`",
+}
+
+_WEIGHTS = "estimator.model_.weights, a dict of arrays"
+ESTIMATOR_ATTRIBUTES = {
+    "best_loss_": 'estimator.history_["loss"].min()',
+    "coef_": _WEIGHTS,
+    "coefs_": _WEIGHTS,
+    "evaluate": "estimator.score(x, y), or estimator.model_, a `gr.Model`",
+    "feature_importances_": "sklearn.inspection.permutation_importance(estimator, x, y)",
+    "history": "estimator.history_",
+    "intercept_": _WEIGHTS,
+    "intercepts_": _WEIGHTS,
+    "loss_": "estimator.loss_curve_[-1]",
+    "n_layers_": "len(estimator.model_.net.layers)",
+    "save": "joblib.dump(estimator, path), or estimator.model_.save(folder), the network alone",
+    "summary": "print(estimator.model_.summary())",
+    "weights": _WEIGHTS,
 }
