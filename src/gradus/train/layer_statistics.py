@@ -54,8 +54,8 @@ def layer_statistics(
     """Return statistics of the network on the batch of one step, as `unpack_statistics` reads them.
 
     For each layer, in the order of `recorded_layers`: the mean of its outputs, the share of silent
-    units, whose output is zero on the whole batch, the variance of its outputs, the mean over units
-    of a unit's variance over the samples, and the share of saturated outputs (where the
+    units, whose output is zero on the whole batch, the variance of the units' means, the mean over
+    units of a unit's variance over the samples, and the share of saturated outputs (where the
     activation's derivative is nearly zero; `UNRECORDED` where it does not saturate). For each
     trained weight, in the order of their paths: the sums of the squares of its gradient, of the
     weight, and of the update that the optimizer makes. The host takes the roots: operations here
@@ -105,11 +105,11 @@ def unpack_statistics(
     shape = vectors.shape[:-1]
     by_layer = vectors[..., :cut].reshape(*shape, layers, LAYER_NUMBERS)
     by_weight = vectors[..., cut:].reshape(*shape, trained, len(WEIGHT_STATISTICS))
-    mean, silent, variance, within, saturated = np.moveaxis(by_layer, -1, 0)
+    mean, silent, between, within, saturated = np.moveaxis(by_layer, -1, 0)
     norms = np.sqrt(np.moveaxis(by_weight, -1, 0))
     return {
         "mean": mean,
-        "deviation": np.sqrt(variance),
+        "deviation": np.sqrt(between + within),  # the law of total variance
         "saturated": saturated,
         "silent": silent,
         "spread": np.sqrt(within),
@@ -125,33 +125,38 @@ def _output_sums(
         return [missing] * LAYER_NUMBERS, [1] * LAYER_NUMBERS
     output = output.astype(jnp.float32)
     samples, units = output.shape[0], math.prod(output.shape[1:])
-    totals, sizes = _sums(output, lax.abs(output), axes=(0,))
+    totals, sizes = _sums_over((0,), output, lax.abs(output))
     means = totals / np.float32(samples)
     silent = lax.reduce_sum(sizes, tuple(range(sizes.ndim - 1))) == 0
     total, silent_units = _sums(means, silent.astype(jnp.float32))
     mean = total / np.float32(units)
+    deviations = lax.square(output - means)
     is_saturated = activations.info(layer.__dict__.get("activation")).saturated
     saturated = [] if is_saturated is None else [is_saturated(output).astype(jnp.float32)]
-    sums = _sums(lax.square(output - mean), lax.square(output - means), *saturated)
+    of_units = _sums_over((0,), deviations, *saturated)
+    sums = _sums(lax.square(means - mean), *of_units)
     if is_saturated is None:
         sums.append(missing)
     saturable = 1 if is_saturated is None else output.size
-    counts = [1, max(silent.size, 1), output.size, output.size, saturable]
+    counts = [1, max(silent.size, 1), units, output.size, saturable]
     return [mean, silent_units, *sums], counts
 
 
-def _sums(
-    *arrays: Float[Array, "..."], axes: tuple[int, ...] | None = None
-) -> list[Float[Array, "..."]]:
-    """Return the sums of arrays over some axes, None for all of them.
-
-    Those of small arrays of one shape are one kernel: each by itself would be up to four, and each
-    kernel takes time to compile and memory to load.
-    """
+def _sums(*arrays: Float[Array, "..."]) -> list[Float[Array, ""]]:
+    """Return the sum of each array; of small ones of one shape together, which is one kernel."""
     if arrays[0].size <= SMALL and len({array.shape for array in arrays}) == 1:
-        zeros = tuple(array.dtype.type(0) for array in arrays)
-        return list(lax.reduce(arrays, zeros, _add, axes or tuple(range(arrays[0].ndim))))
-    return [lax.reduce_sum(array, axes or tuple(range(array.ndim))) for array in arrays]
+        return _sums_over(tuple(range(arrays[0].ndim)), *arrays)
+    return [lax.reduce_sum(array, tuple(range(array.ndim))) for array in arrays]
+
+
+def _sums_over(axes: tuple[int, ...], *arrays: Float[Array, "..."]) -> list[Float[Array, "..."]]:
+    """Return the sums of arrays of one shape over some axes, by one kernel.
+
+    XLA makes it of what computes the arrays, too, so large outputs are not stored for it. Sums by
+    themselves would be up to four kernels each, which take time to compile and memory to load.
+    """
+    zeros = tuple(array.dtype.type(0) for array in arrays)
+    return list(lax.reduce(arrays, zeros, _add, axes))
 
 
 def _add(
