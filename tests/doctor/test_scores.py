@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradus.doctor.scores import LARGEST, compare, sample_errors
+from gradus.doctor.scores import LARGEST, compare, no_worse_than_constant, sample_errors
 from gradus.models.supervised import make_supervised
 
 CLASSES = make_supervised("sparse_categorical_crossentropy")
@@ -46,6 +46,12 @@ def test_numbers_are_in_variances_of_the_training_targets():
         make_supervised("mse"), "values", [[np.nan], [1e9]], [[0.0], [0.0]], [[0.0], [2.0]]
     )
     assert lost.tolist() == [LARGEST, LARGEST]
+
+
+def test_a_training_that_failed_counts_as_a_constant_prediction():
+    assert no_worse_than_constant(np.array([8.0, 0.0])).tolist() == [2, 0]  # of mean 1
+    for kept in ([0.0, 1.0], [np.inf, np.inf]):
+        assert no_worse_than_constant(np.array(kept)).tolist() == kept
 
 
 def test_several_outputs_are_averaged():

@@ -13,7 +13,7 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.remedy import Remedy, together
-from gradus.doctor.scores import Comparison, compare
+from gradus.doctor.scores import Comparison, compare, no_worse_than_constant
 from gradus.sweep.members.cost_model import COMPILE_SECONDS
 
 FINALISTS = 3  # remedies at most that are trained in full length
@@ -22,6 +22,7 @@ SHORTEST = 0.1  # the least share of its epochs after which a candidate is judge
 PROGRAMS = 2 / 3  # of the budget: how many are compiled at most
 LEAST = 3  # remedies at least that are tried, whatever the budget
 PAIRS = 6  # remedies at most that are tried on top of the best one
+DOUBLINGS = 2  # of the seeds at most, where they cannot tell
 
 Tried = tuple[Remedy, Candidate]
 
@@ -74,7 +75,8 @@ def try_remedies(
         remedies: the remedies, the likeliest first, and the candidates that they make.
         budget: how many trainings of full length all may take together; so many times `PROGRAMS`
             programs are compiled.
-        seeds: how many seeds the last comparison has; twice as many where these cannot tell.
+        seeds: how many seeds the last comparison has; up to four times as many where these cannot
+            tell.
         record: of the training without them, to try others on top of the best one, too; or None.
     """
     programs = PROGRAMS * budget
@@ -153,9 +155,10 @@ def _confirm_all(
         if not each.comparison.helps and (each.comparison.gain <= 0 or each.comparison.is_equal):
             continue
         remedy = each.remedy, each.candidate
-        compared[index] = confirm(training, before, remedy, seeds)
-        if compared[index].is_doubtful and training.trained_epochs < plan.epochs:
-            compared[index] = confirm(training, before, remedy, 2 * seeds)
+        for doublings in range(1 + DOUBLINGS):
+            compared[index] = confirm(training, before, remedy, seeds * 2**doublings)
+            if not compared[index].is_doubtful or training.trained_epochs >= plan.epochs:
+                break
         if training.trained_epochs >= plan.epochs:
             break
     return compared
@@ -239,11 +242,17 @@ def confirm(training: CandidateTraining, before: Candidate, remedy: Tried, seeds
 def outcome_of(
     training: CandidateTraining, before: Candidate, remedy: Tried, seeds: int
 ) -> Outcome:
-    """Return the outcome of a remedy, as far as it and the training without it are trained."""
+    """Return the outcome of a remedy, as far as it and the training without it are trained.
+
+    Of several seeds, none counts as worse than a constant prediction: how much worse one is that
+    failed would decide the noise.
+    """
     errors = [
         [training.errors(candidate, seed) for seed in range(max(seeds, 1))]
         for candidate in (before, remedy[1])
     ]
+    if seeds > 1:
+        errors = [[no_worse_than_constant(each) for each in of_seeds] for of_seeds in errors]
     return Outcome(*remedy, compare(*errors), seeds)
 
 

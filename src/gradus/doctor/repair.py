@@ -159,8 +159,8 @@ def repair(
             of the samples.
         budget: how many trainings of full length all may take together; two thirds as many programs
             are compiled. Trainings that take less time than compiling one are not counted.
-        seeds: how many seeds the best remedies are compared with; twice as many where these cannot
-            tell and the budget lasts.
+        seeds: how many seeds the best remedies are compared with; up to four times as many where
+            these cannot tell and the budget lasts.
         seed: of the samples that are held out.
 
     Returns:

@@ -73,6 +73,15 @@ def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
     return Comparison(*means, math.sqrt(of_samples + of_seeds))
 
 
+def no_worse_than_constant(errors: Errors) -> Errors:
+    """Return errors scaled to a mean of 1, that of a constant prediction, where it is above.
+
+    Errors of classes never are. A training that could not be made keeps its infinite errors.
+    """
+    mean = errors.mean()
+    return errors / mean if 1 < mean < math.inf else errors
+
+
 def sample_errors(
     task: Task, kinds: Sequence[str], predicted: Any, y: Any, trained_on: Any
 ) -> Errors:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
 LAYER_NUMBERS = 5  # that the program records of each layer
+SMALL = 1 << 14  # elements of an array that one core adds up in no time
 WEIGHT_STATISTICS = ("gradient", "weight", "update")
 # What the program writes where nothing was recorded. NaN, which the history has there, would make
 # every training fail under `jax_debug_nans`.
@@ -52,10 +53,10 @@ def layer_statistics(
 ) -> Float[Array, "statistics"]:
     """Return statistics of the network on the batch of one step, as `unpack_statistics` reads them.
 
-    For each layer, in the order of `recorded_layers`: the mean of its outputs, the variance of the
-    units' means, the share of saturated outputs (where the activation's derivative is nearly zero;
-    `UNRECORDED` where the activation does not saturate), the share of silent units, whose output is
-    zero on the whole batch, and the mean over units of a unit's variance over the samples. For each
+    For each layer, in the order of `recorded_layers`: the mean of its outputs, the share of silent
+    units, whose output is zero on the whole batch, the variance of the units' means, the mean over
+    units of a unit's variance over the samples, and the share of saturated outputs (where the
+    activation's derivative is nearly zero; `UNRECORDED` where it does not saturate). For each
     trained weight, in the order of their paths: the sums of the squares of its gradient, of the
     weight, and of the update that the optimizer makes. The host takes the roots: operations here
     are compiled with every training.
@@ -79,7 +80,7 @@ def layer_statistics(
     for path in sorted(params):
         change = updated[path] - params[path]
         of_weight = trace.gradients[path], params[path], change
-        sums += [_sum(lax.square(array)) for array in of_weight]
+        sums += _sums(*map(lax.square, of_weight))
         counts += [1] * len(of_weight)
     return jnp.stack(sums) / np.array(counts, np.float32)
 
@@ -104,7 +105,7 @@ def unpack_statistics(
     shape = vectors.shape[:-1]
     by_layer = vectors[..., :cut].reshape(*shape, layers, LAYER_NUMBERS)
     by_weight = vectors[..., cut:].reshape(*shape, trained, len(WEIGHT_STATISTICS))
-    mean, between, saturated, silent, within = np.moveaxis(by_layer, -1, 0)
+    mean, silent, between, within, saturated = np.moveaxis(by_layer, -1, 0)
     norms = np.sqrt(np.moveaxis(by_weight, -1, 0))
     return {
         "mean": mean,
@@ -124,21 +125,41 @@ def _output_sums(
         return [missing] * LAYER_NUMBERS, [1] * LAYER_NUMBERS
     output = output.astype(jnp.float32)
     samples, units = output.shape[0], math.prod(output.shape[1:])
-    means = lax.reduce_sum(output, (0,)) / np.float32(samples)
-    mean = _sum(means) / np.float32(units)
+    totals, sizes = _sums_over((0,), output, lax.abs(output))
+    means = totals / np.float32(samples)
+    silent = lax.reduce_sum(sizes, tuple(range(sizes.ndim - 1))) == 0
+    total, silent_units = _sums(means, silent.astype(jnp.float32))
+    mean = total / np.float32(units)
+    deviations = lax.square(output - means)
     is_saturated = activations.info(layer.__dict__.get("activation")).saturated
-    silent = lax.reduce_and(output == 0, tuple(range(output.ndim - 1)))
-    sums = [
-        mean,
-        _sum(lax.square(means - mean)),
-        missing if is_saturated is None else _sum(is_saturated(output).astype(jnp.float32)),
-        _sum(silent.astype(jnp.float32)),
-        _sum(lax.square(output - means)),
-    ]
+    saturated = [] if is_saturated is None else [is_saturated(output).astype(jnp.float32)]
+    of_units = _sums_over((0,), deviations, *saturated)
+    sums = _sums(lax.square(means - mean), *of_units)
+    if is_saturated is None:
+        sums.append(missing)
     saturable = 1 if is_saturated is None else output.size
-    return sums, [1, units, saturable, max(silent.size, 1), output.size]
+    counts = [1, max(silent.size, 1), units, output.size, saturable]
+    return [mean, silent_units, *sums], counts
 
 
-def _sum(array: Float[Array, "..."]) -> Float[Array, ""]:
-    total: Float[Array, ""] = lax.reduce_sum(array, tuple(range(array.ndim)))
-    return total
+def _sums(*arrays: Float[Array, "..."]) -> list[Float[Array, ""]]:
+    """Return the sum of each array; of small ones of one shape together, which is one kernel."""
+    if arrays[0].size <= SMALL and len({array.shape for array in arrays}) == 1:
+        return _sums_over(tuple(range(arrays[0].ndim)), *arrays)
+    return [lax.reduce_sum(array, tuple(range(array.ndim))) for array in arrays]
+
+
+def _sums_over(axes: tuple[int, ...], *arrays: Float[Array, "..."]) -> list[Float[Array, "..."]]:
+    """Return the sums of arrays of one shape over some axes, by one kernel.
+
+    XLA makes it of what computes the arrays, too, so large outputs are not stored for it. Sums by
+    themselves would be up to four kernels each, which take time to compile and memory to load.
+    """
+    zeros = tuple(array.dtype.type(0) for array in arrays)
+    return list(lax.reduce(arrays, zeros, _add, axes))
+
+
+def _add(
+    totals: tuple[Float[Array, ""], ...], terms: tuple[Float[Array, ""], ...]
+) -> tuple[Float[Array, ""], ...]:
+    return tuple(total + term for total, term in zip(totals, terms, strict=True))

@@ -19,7 +19,7 @@ from gradus.train.program import Logs
 from gradus.train.state import TrainState
 from gradus.train.training_program import FitConfig
 
-LONG = 0.5  # seconds of compiling, after which memory is returned; reading a cache frees little
+LONG = 0.1  # seconds of compiling a program, or of reading it, after which memory is returned
 CALL_SECONDS = 0.5  # how long a call should last, so that progress and Ctrl-C are timely
 
 # Called after each call of the program; returns True to end the training.
@@ -114,9 +114,10 @@ def _compile(training: EpochProgram, train_state: TrainState) -> float:
 
 
 def _release_free_memory() -> None:
-    """Return to the system what compiling has freed, some 200 MB, before samples are copied.
+    """Return to the system what compiling has freed, before samples are copied.
 
-    glibc would keep it for small allocations; other C libraries are left alone.
+    That is some 200 MB, or 20 to 30 where a program was read from the cache. glibc would keep it
+    for small allocations; other C libraries are left alone.
     """
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
