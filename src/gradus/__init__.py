@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradus.estimators.classifier import Classifier as Classifier
     from gradus.estimators.regressor import Regressor as Regressor
     from gradus.estimators.search_cv import SearchCV as SearchCV
-    from gradus.experiments.run import load as load
+    from gradus.experiments.loading import load as load
     from gradus.exports.export import export as export
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
@@ -176,7 +176,7 @@ _HOMES = {
     "gradus.estimators.regressor": ("Regressor",),
     "gradus.estimators.search_cv": ("SearchCV",),
     "gradus.exports.export": ("export",),
-    "gradus.experiments.run": ("load",),
+    "gradus.experiments.loading": ("load",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
     "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),

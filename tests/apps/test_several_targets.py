@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_sc
 import gradus as gr
 from gradus.apps.cli import main
 from gradus.data.streaming import table_stream
-from gradus.experiments.preparation import prepare_streamed
+from gradus.experiments.preparation import reading_in_parts
 from gradus.experiments.settings.experiment import ExperimentError
 from gradus.experiments.sweep_setup import set_up_sweep
 from gradus.serving.description import describe_service
@@ -168,7 +168,7 @@ def test_several_tasks_are_scored_alike_in_parts_and_trained_on_in_memory(
     whole = gradus_json("evaluate", "mixed", "table.csv")["metrics"]
     _, predicted, _ = gradus("predict", "mixed", "table.csv")
     monkeypatch.setattr(table_stream, "BLOCK_ROWS", (64, 64))
-    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    monkeypatch.setattr(reading_in_parts, "host_free_bytes", lambda: 1)
     in_parts = gradus_json("evaluate", "mixed", "table.csv")["metrics"]
     assert list(in_parts) == list(whole)
     assert in_parts == pytest.approx(whole, rel=1e-5)

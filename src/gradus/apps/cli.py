@@ -192,7 +192,7 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
     gradus evaluate runs/titanic-1 later.csv
     """
     from gradus.drawing.style import axis_label
-    from gradus.experiments.run import open_run
+    from gradus.experiments.loading import open_run
 
     output = Output(json)
     opened = open_run(run)
@@ -242,7 +242,7 @@ def predict(
     gradus predict runs/pets-1 photo.jpg
     """
     from gradus.apps import prediction_files
-    from gradus.experiments.run import open_run
+    from gradus.experiments.loading import open_run
 
     output, to_stdout = Output(json), out in (None, "-")
     if not to_stdout:
@@ -274,7 +274,7 @@ def report(run: RunArgument, /, *, json: Json = False) -> int:
     gradus report runs/digits-1
     """
     from gradus.experiments import page, runs
-    from gradus.experiments.run import open_run
+    from gradus.experiments.loading import open_run
     from gradus.experiments.settings.commands import format_command
 
     output = Output(json)
@@ -397,7 +397,7 @@ def _run_command(arguments: list[str]) -> int:
 
 def _tell_of_memory(data: str | None, output: Output) -> None:
     """Print a note before data are read in parts, as they may not fit into memory."""
-    from gradus.experiments.preparation.prepare_streamed import is_too_large
+    from gradus.experiments.preparation.reading_in_parts import is_too_large
     from gradus.files import user_path
 
     if data is not None and is_too_large(user_path(data)):

@@ -9,12 +9,13 @@ from typing import Any
 
 from gradus.data.columns.formats import texts
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.data.sources import TargetName, load
+from gradus.data.sources.load import load
 from gradus.data.streaming import split_rows, table_stream
 from gradus.data.streaming.open_rows import open_rows, typed_copy
 from gradus.data.streaming.row_source import RowSource
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
+from gradus.data.targets.naming import TargetName
 from gradus.errors import DataError
 from gradus.foreign_names.arguments import explain_arguments
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.data.sources import load
+from gradus.data.sources.load import load
 from gradus.data.streaming import split_rows
 from gradus.data.streaming.held_out import HeldOut
 from gradus.data.streaming.open_rows import located
