@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from gradus.nn.layers.augmentation import RandomTranslation as RandomTranslation
     from gradus.nn.layers.augmentation import RandomZoom as RandomZoom
     from gradus.nn.layers.bidirectional import Bidirectional as Bidirectional
+    from gradus.nn.layers.containers import Functional as Functional
     from gradus.nn.layers.containers import Lambda as Lambda
     from gradus.nn.layers.containers import Parallel as Parallel
     from gradus.nn.layers.containers import Repeat as Repeat
@@ -202,6 +203,7 @@ _HOMES = {
     ),
     "gradus.nn.layers.bidirectional": ("Bidirectional",),
     "gradus.nn.layers.containers": (
+        "Functional",
         "Lambda",
         "Parallel",
         "Repeat",

@@ -13,9 +13,9 @@ import jax
 
 from gradus.errors import GradusError
 from gradus.nn import mask_tracking
-from gradus.nn.layer import Layer
+from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
-from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
+from gradus.nn.layers.containers import Functional, Parallel, Repeat, Residual, Sequential
 from gradus.nn.layers.reshaping import Permute
 from gradus.nn.network import fresh, recorded
 
@@ -31,7 +31,7 @@ KNOW_MASKS = frozenset(
         *("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"),
     }
 )
-NESTING = (Sequential, Repeat, Residual, Parallel, TransformerEncoder)
+NESTING = (Sequential, Repeat, Residual, Parallel, Functional, TransformerEncoder)
 
 
 def check_masks(net: Layer, example: Any) -> None:
@@ -73,8 +73,22 @@ def _parts(layer: Layer) -> Iterator[Layer]:
         yield from _parts(each)
 
 
+def _called_again(net: Layer) -> Iterator[Layer]:
+    """Yield the layers that are called several times, or are within one that is."""
+    for _, graph in named_layers(net):
+        if isinstance(graph, Functional):
+            called = [call[0] for call in graph.calls.values()]
+            for name, layer in graph.layers.items():
+                if called.count(name) > 1:
+                    yield from _parts(layer)
+
+
 def _masked(net: Layer, example: Any) -> dict[str, bool]:
-    """Return the paths of layers that get a mask, and whether they use it or pass it on."""
+    """Return the paths of layers that get a mask, and whether they use it or pass it on.
+
+    Of a layer that is called several times not every call is recorded: it counts as one that gets a
+    mask if anything has one.
+    """
     found: dict[str, bool] = {}
 
     def call(net: Layer, x: Any) -> None:
@@ -88,6 +102,9 @@ def _masked(net: Layer, example: Any) -> dict[str, bool]:
                 if given is not None:
                     uses = "mask" in layer._call_options(False, None)
                     found[layer.path] = uses or passed is not None
+            if any(mask_tracking.get_mask(y) is not None for y in jax.tree.leaves(outputs)):
+                for layer in _called_again(copy):
+                    found.setdefault(layer.path, True)
 
     jax.eval_shape(call, net, example)
     return found
