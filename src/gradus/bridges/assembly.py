@@ -74,7 +74,8 @@ def takes_codes(net: Layer) -> bool:
         return True
     parts: Any = ()
     if isinstance(net, Functional):
-        return any(takes_codes(each) for each in net.layers_given(net.inputs))
+        names = (net.inputs,) if isinstance(net.inputs, str) else net.inputs
+        return any(takes_codes(each) for name in names for each in net.layers_given(name))
     if isinstance(net, Sequential):
         parts = net.layers
     elif isinstance(net, Parallel):
