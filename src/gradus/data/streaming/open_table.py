@@ -83,13 +83,6 @@ def stream(
     formats = None if preprocessor is None else preprocessor.formats
     known: Any = {"classes": classes, "options": opened.options, "formats": formats}
     example = load(sample, target, task=task, **known)
-    if preprocessor is None and example.task == "multitask":
-        raise DataError(
-            f"The targets {', '.join(example.target_columns)} have a task each, but a network is "
-            "trained on rows that are read in parts for one task: name one, or only numbers, or "
-            "only columns of 0 and 1; or read a table that fits into memory whole, by "
-            "gradus.data.load, or with --stream no."
-        )
     name = Path(source).name.split(".")[0]
     told = example.notes
     if sample.height < len(opened.rows):

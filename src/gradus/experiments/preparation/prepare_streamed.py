@@ -218,9 +218,11 @@ def _split_notes(
     if notes:
         shown = {name: count for name, count in counts.items() if name in ("training", *rules)}
         notes += share_notes(shown, {part: rule.share for part, rule in rules.items()})
-    names = require_target(training.preprocessor().target).class_names
-    trained = training.class_counts() if training.fitted is None else {}
-    return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
+    target = require_target(training.preprocessor().target)
+    for part in target.parts or (target,) if training.fitted is None else ():
+        counted = training.class_counts(part)
+        notes += untrained_notes([part.class_names[label] for label, n in counted.items() if not n])
+    return notes
 
 
 def _kind(rows: SplitRows, column: str) -> str:
