@@ -269,31 +269,17 @@ def predict(
 
 @app.command(group=LOOK)
 def report(run: RunArgument, /, *, json: Json = False) -> int:
-    """Rewrite the report.html of a run from its files and its training data.
+    """Rewrite the report.html of a run, and the sweep.html of a sweep, from files and data.
 
     gradus report runs/digits-1
     """
-    from gradus.experiments import page, runs
+    from gradus.apps.reports import rewrite_reports
     from gradus.experiments.loading import open_run
-    from gradus.experiments.settings.commands import format_command
 
     output = Output(json)
     opened = open_run(run)
     doing(f"writing the report of {run}")
-    path, missing = page.rewrite_page(opened)
-    if missing:
-        output.print_line(missing)
-    output.print_line(f"The report is in {path}")
-    if (opened.folder / runs.SWEEP).exists():
-        again = format_command("sweep", "--resume", opened.folder)
-        kept = (
-            "The page of all trials, sweep.html, stays as it was. To write it again, without the "
-            f"curves of the trials, which are not kept: {again}"
-        )
-        output.print_line(kept)
-        missing = f"{missing} {kept}".strip()
-    note = {"note": missing} if missing else {}
-    output.print_json({"run": str(opened.folder), "report": str(path), **note})
+    output.print_json(rewrite_reports(opened, output.print_line))
     return DONE
 
 
