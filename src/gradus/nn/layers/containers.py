@@ -247,12 +247,21 @@ class Functional(Layer):
         self.layers = layers
         self.calls = {result: _names_in(call) for result, call in calls.items()}
         self.inputs = inputs if isinstance(inputs, str) else _names_in(inputs)
-        self.outputs = tuple(outputs) if isinstance(outputs, list) else outputs
+        is_dict = outputs is None or isinstance(outputs, str | Mapping)
+        self.outputs = outputs if is_dict else _names_in(outputs)
         self._check_names()
 
     def _check_names(self) -> None:
         """Refuse calls of layers, inputs, and outputs that do not exist."""
-        known = list(_names_in(self.inputs))
+        known, outputs = list(_names_in(self.inputs)), self.outputs
+        named = _names_in(outputs.values() if isinstance(outputs, Mapping) else outputs)
+        if outputs is not None and not named:
+            raise GradusError(
+                "Functional: outputs has no name: write that of a result, or several."
+            )
+        for name in (*self.layers, *known, *self.calls, *named):
+            if not isinstance(name, str):
+                raise GradusError(f"Functional: {name!r} is no name: write a word, such as 'y'.")
         for result, call in self.calls.items():
             if len(call) < 2:
                 raise GradusError(
@@ -267,14 +276,12 @@ class Functional(Layer):
                 if not is_word(given, known):
                     raise unknown(f"input of {result!r}", given, known)
             known.append(result)
-        outputs = self.outputs
-        for name in _names_in(outputs.values() if isinstance(outputs, Mapping) else outputs):
+        for name in named:
             if not is_word(name, known):
                 raise unknown("output", name, known)
         called = {call[0] for call in self.calls.values()}
-        for name in self.layers:
-            if name not in called:
-                raise GradusError(f"Functional: the layer {name!r} is not called: leave it out.")
+        if unused := [name for name in self.layers if name not in called]:
+            raise GradusError(f"Functional: the layer {unused[0]!r} is not called: leave it out.")
 
     def call(self, x: Any) -> Any:
         """Return the output, or all of them as a tuple or a dict."""
