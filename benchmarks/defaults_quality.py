@@ -127,7 +127,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     Returns:
         The prepared data, the test metrics, and the number of epochs.
     """
-    from gradus.data.datasets import BUILT_IN
+    from gradus.data.sources.built_in import BUILT_IN
     from gradus.experiments import evaluation, fitting
     from gradus.experiments.preparation import prepare
     from gradus.experiments.settings.experiment import Experiment, TrainingSection
@@ -227,7 +227,7 @@ def run(name: str, rounds: int, quick: bool) -> dict[str, Any]:
 
 def absent(names: Iterable[str]) -> dict[str, str]:
     """Return the data sets that are neither built in nor in the data folder, with the reason."""
-    from gradus.data.datasets import BUILT_IN
+    from gradus.data.sources.built_in import BUILT_IN
 
     reason = "not in the folder that GRADUS_DATA names"
     sources = {name: CASES[name].source for name in names}

@@ -51,7 +51,7 @@ def measure(options: Any) -> dict[str, Any]:
 
 def trainings(name: str, seed: int, quick: bool) -> list[dict[str, Any]]:
     """Train the variants on one data set with one seed."""
-    from gradus.data.datasets import BUILT_IN
+    from gradus.data.sources.built_in import BUILT_IN
     from gradus.experiments import evaluation, fitting
     from gradus.experiments.preparation import prepare
     from gradus.experiments.settings import experiment_file

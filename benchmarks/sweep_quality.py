@@ -45,7 +45,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
 
     The seed draws the validation split.
     """
-    from gradus.data.datasets import BUILT_IN
+    from gradus.data.sources.built_in import BUILT_IN
     from gradus.experiments.preparation import prepare
     from gradus.experiments.settings.experiment import Experiment
 

@@ -57,7 +57,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Rooms within a package: each imports only rooms above it.
 ROOMS = {
     "nn": ["", "ops", "layers"],
-    "data": ["columns", "reading", "splitting", "", "streaming"],
+    "data": ["columns", "reading", "splitting", "", "sources", "streaming"],
     "train": ["", "streaming"],
     "models": ["inputs", ""],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],

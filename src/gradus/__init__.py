@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradus.estimators.classifier import Classifier as Classifier
     from gradus.estimators.regressor import Regressor as Regressor
     from gradus.estimators.search_cv import SearchCV as SearchCV
-    from gradus.experiments.run import load as load
+    from gradus.experiments.loading import load as load
     from gradus.exports.export import export as export
     from gradus.models.autoencoder import Autoencoder as Autoencoder
     from gradus.models.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from gradus.nn.layers.augmentation import RandomTranslation as RandomTranslation
     from gradus.nn.layers.augmentation import RandomZoom as RandomZoom
     from gradus.nn.layers.bidirectional import Bidirectional as Bidirectional
+    from gradus.nn.layers.containers import Functional as Functional
     from gradus.nn.layers.containers import Lambda as Lambda
     from gradus.nn.layers.containers import Parallel as Parallel
     from gradus.nn.layers.containers import Repeat as Repeat
@@ -176,7 +177,7 @@ _HOMES = {
     "gradus.estimators.regressor": ("Regressor",),
     "gradus.estimators.search_cv": ("SearchCV",),
     "gradus.exports.export": ("export",),
-    "gradus.experiments.run": ("load",),
+    "gradus.experiments.loading": ("load",),
     "gradus.models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
     "gradus.models.gan": ("GAN",),
     "gradus.models.inspection": ("check_gradients", "inside"),
@@ -202,6 +203,7 @@ _HOMES = {
     ),
     "gradus.nn.layers.bidirectional": ("Bidirectional",),
     "gradus.nn.layers.containers": (
+        "Functional",
         "Lambda",
         "Parallel",
         "Repeat",

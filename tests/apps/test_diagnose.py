@@ -11,7 +11,7 @@ from gradus.diagnosis.examination import FOUND_THEN
 from gradus.diagnosis.logs import LIMITS
 from gradus.diagnosis.symptoms import symptoms
 from gradus.experiments import runs, train_run
-from gradus.experiments.run import open_run
+from gradus.experiments.loading import open_run
 
 SOUND = [0.2 + 2 * 0.7**epoch for epoch in range(20)]
 FLAT = [1.0] * 8

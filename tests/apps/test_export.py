@@ -12,7 +12,7 @@ import pytest
 
 import gradus as gr
 from gradus.apps.cli import main
-from gradus.experiments.run import open_run
+from gradus.experiments.loading import open_run
 
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")

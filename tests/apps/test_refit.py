@@ -9,8 +9,8 @@ import pytest
 from msgspec import structs
 
 from gradus.experiments import fitting
+from gradus.experiments.loading import open_run
 from gradus.experiments.preparation.prepare import prepare
-from gradus.experiments.run import open_run
 from gradus.experiments.settings.experiment import (
     Experiment,
     NetworkSection,

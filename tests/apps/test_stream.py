@@ -17,7 +17,7 @@ from gradus.apps.output import Output
 from gradus.apps.prediction_files import write_predictions
 from gradus.data import ArrayPreprocessor, TablePreprocessor
 from gradus.data.streaming import array_stream, parquet_rows, split_rows, table_stream
-from gradus.experiments.preparation import prepare_streamed
+from gradus.experiments.preparation import prepare_streamed, reading_in_parts
 from gradus.experiments.settings.experiment import Experiment
 
 QUICK = ("--epochs", "2", "--layers", "8", "--batch-size", "64", "--quiet")
@@ -64,7 +64,7 @@ def run(rows):
     given = ("--target", "grown", "--stream", "yes", *balanced, *QUICK, "--out", str(folder))
     test = ("--test", str(rows.with_name("later.parquet")))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+        patch.setattr(reading_in_parts, "host_free_bytes", lambda: 1)
         assert main(["train", str(rows), *given, *test]) == 0
     return folder
 
@@ -80,7 +80,7 @@ def few_rows(monkeypatch):
         return encode(preprocessor, table)
 
     monkeypatch.setattr(TablePreprocessor, "encode", counted)
-    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    monkeypatch.setattr(reading_in_parts, "host_free_bytes", lambda: 1)
     return counts
 
 
@@ -202,15 +202,15 @@ def test_a_run_that_ended_is_resumed_to_nothing(run, gradus):
 
 
 def test_large_files_are_read_in_parts_by_themselves(rows, monkeypatch):
-    experiment = prepare_streamed.Experiment(data=str(rows))
-    assert not prepare_streamed.reads_in_parts(experiment)
-    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: rows.stat().st_size)
-    assert prepare_streamed.reads_in_parts(experiment)
-    assert not prepare_streamed.reads_in_parts(prepare_streamed.Experiment(data="iris"))
+    experiment = Experiment(data=str(rows))
+    assert not reading_in_parts.reads_in_parts(experiment)
+    monkeypatch.setattr(reading_in_parts, "host_free_bytes", lambda: rows.stat().st_size)
+    assert reading_in_parts.reads_in_parts(experiment)
+    assert not reading_in_parts.reads_in_parts(Experiment(data="iris"))
     # What was trained in memory goes on there: in parts, other rows would be held out.
-    assert not prepare_streamed.reads_in_parts(experiment, again=True)
-    assert "as they were before" in prepare_streamed.reading_lines(experiment, again=True)[0]
-    assert "in parts" in prepare_streamed.reading_lines(experiment)[0]
+    assert not reading_in_parts.reads_in_parts(experiment, again=True)
+    assert "as they were before" in reading_in_parts.reading_lines(experiment, again=True)[0]
+    assert "in parts" in reading_in_parts.reading_lines(experiment)[0]
 
 
 def test_rows_are_split_by_group_or_time(rows):
@@ -261,7 +261,7 @@ def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
     few.write_parquet(small := rows.with_name("few.parquet"))
     test = rows.with_name("of-two.parquet")
     pl.read_parquet(rows).filter(pl.col("grown") != "maybe").write_parquet(test)
-    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 6 * small.stat().st_size)
+    monkeypatch.setattr(reading_in_parts, "host_free_bytes", lambda: 6 * small.stat().st_size)
     experiment = Experiment(data=str(small), target="grown", test=str(test))
     parts = prepare_streamed.prepare_data(experiment)
     assert dict(parts.row_counts) == {"training": 36, "validation": 4, "test": 1499}
@@ -305,7 +305,7 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
     assert metrics.part == "its test part"
     assert loaded.record.metrics == pytest.approx(metrics.metrics, rel=1e-5)
     assert loaded.evaluated_part().metrics == pytest.approx(metrics.metrics, rel=1e-5)
-    monkeypatch.setattr(prepare_streamed, "host_free_bytes", lambda: 1)
+    monkeypatch.setattr(reading_in_parts, "host_free_bytes", lambda: 1)
     counts, transform = [], ArrayPreprocessor.transform
 
     def counted(preprocessor, x):
@@ -324,7 +324,7 @@ def test_arrays_are_read_in_parts(gradus, monkeypatch, work):
         loaded.predict("table.parquet")
     status, _, err = gradus("train", "packed.npz", "--stream", "yes", *QUICK)
     assert (status, "save it with np.savez instead of" in err) == (1, True)
-    assert not prepare_streamed.is_too_large(work / "packed.npz")  # it is read whole
+    assert not reading_in_parts.is_too_large(work / "packed.npz")  # it is read whole
     status, _, err = gradus("train", "a.npz", "--stream", "yes", "--test", "0.2")
     assert (status, "has a test part of its own, of 300 rows" in err) == (2, True)
     status, _, err = gradus("train", "a.npz", "--stream", "yes", "--target", "y")

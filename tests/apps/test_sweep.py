@@ -1,6 +1,7 @@
 """`gradus sweep`: spaces in a file, the best trial as a run, and bad usage."""
 
 import json
+import re
 import tomllib
 
 import polars as pl
@@ -146,8 +147,19 @@ def test_the_best_trial_is_a_run_like_any_other(gradus, gradus_json, file, work)
     assert again["metrics"] == pytest.approx(record["metrics"], rel=1e-3)
     assert gr.load(run).model.predict([[5.0, 3, 2, 1]]).shape == (1, 3)
     assert gradus("evaluate", run, "iris")[0] == 0
-    status, out, _ = gradus("report", run)
-    assert (status, f"gradus sweep --resume {run}" in out) == (0, True)
+    page = run / "sweep.html"
+    before = page.read_text()
+    page.unlink()
+    reports = gradus_json("report", run)
+    assert reports["sweep"].endswith("sweep.html")
+    pace = '<span class="word">[^<]* per trial</span>'  # which only the sweep itself knows
+    assert "".join(page.read_text().split()) == "".join(re.sub(pace, "", before).split())
+    (run / "curves.parquet").unlink()
+    assert "learning curves of the trials are left out" in gradus("report", run)[1]
+    (run / "trials.db").unlink()
+    _, out, _ = gradus("report", run)
+    assert "sweep.html, stays as it was. " in out
+    assert "trials.db', which has the trials, is missing" in out
     assert [one["run"] for one in gradus_json("runs")["runs"]] == ["runs/iris-1", "runs/iris-2"]
 
 

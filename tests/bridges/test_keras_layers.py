@@ -108,7 +108,7 @@ OURS_ALONE = {
 }
 # Those that nest others, tested in test_keras_models.py, and the base class.
 NESTED = {
-    *("Layer", "Sequential", "Repeat", "Residual", "Parallel"),
+    *("Layer", "Sequential", "Repeat", "Residual", "Parallel", "Functional"),
     *("MultiHeadAttention", "TransformerEncoder"),
     *("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"),
 }

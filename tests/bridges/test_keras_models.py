@@ -103,6 +103,38 @@ def test_other_merges(rng, merge):
     same_outputs(keras.Model(start, x), images(rng, 4))
 
 
+def test_layers_that_are_shared_and_attend_to_others_are_a_graph(rng):
+    zeta = keras.Input((5,), dtype="int32", name="zeta")
+    alpha = keras.Input((7,), name="alpha")  # codes as well, which Keras takes as floats
+    late = keras.Input((3,), name="late")
+    embed, twin = k.Embedding(9, 4, name="embed"), k.Dense(4, "tanh", name="twin")
+    left, right = embed(zeta), twin(twin(embed(alpha)))
+    attend = k.MultiHeadAttention(2, 3, name="attend")
+    crossed = attend(query=left, value=right, key=right, use_causal_mask=True)
+    first = k.Dense(4)(crossed)  # what it returns goes on along three ways
+    both = k.Concatenate(axis=1)([k.Add()([first, left]), k.Multiply()([first, twin(first)])])
+    ends = k.Subtract()([k.GlobalAveragePooling1D()(both), k.Dense(4)(late)])
+    model = keras.Model({"zeta": zeta, "alpha": alpha, "late": late}, k.Dense(2)(ends))
+    codes = {n: rng.integers(0, 9, (3, size)) for n, size in (("zeta", 5), ("alpha", 7))}
+    ours = same_outputs(model, {**codes, "late": images(rng, 3)})
+    assert type(ours.net).__name__ == "Functional"
+    assert ours.net.calls["twin/2"][0] == "twin"
+    assert [path for path in ours.weights if path.startswith("twin")] == [
+        "twin/kernel",
+        "twin/bias",
+    ]
+
+
+def test_inputs_are_taken_in_their_order(rng):
+    zeta, alpha = keras.Input((4,), name="zeta"), keras.Input((4,), name="alpha")
+    pair = keras.Model([alpha, zeta], k.Subtract()([zeta, k.ReLU()(alpha)]), name="pair")
+    model = keras.Model([zeta, alpha], k.Subtract()([zeta, pair([zeta, alpha])]))
+    model.compile("adam", "mse")
+    a, b = images(rng, 4), images(rng, 4)
+    y = gr.from_keras(model).predict({"alpha": b, "zeta": a})
+    np.testing.assert_allclose(y, a - (b - np.maximum(a, 0)), atol=1e-6)
+
+
 def test_several_inputs_are_a_dict(rng):
     first, second = keras.Input((4,), name="zeta"), keras.Input((3,), name="alpha")
     x = k.Concatenate()([k.Dense(2)(first), second])
@@ -176,28 +208,39 @@ def functional(build):
     return keras.Model(start, build(start))
 
 
-def shared(x):
-    layer = k.Dense(4, name="twin")
-    return layer(layer(x))
+def keys_apart(x):
+    return k.MultiHeadAttention(2, 2, name="keys")(x, k.Dense(4)(x), k.Dense(4)(x))
 
 
-def crossing(x):
-    a = k.Dense(4, name="first")(x)
-    b = k.Dense(4, name="second")(a)
-    c = k.Add(name="sum")([a, b])
-    return k.Add()([k.Dense(4)(b), c])
+def sometimes_causal(x):
+    attend = k.MultiHeadAttention(2, 2, name="at_times")
+    return attend(attend(x, x), x, use_causal_mask=True)
+
+
+def attending_after_a_sum(x):
+    x = k.Masking()(x)
+    x = k.Add()([x, k.MultiHeadAttention(2, 2)(x, x)])
+    return k.MultiHeadAttention(2, 2, name="unmasked")(x, x)
+
+
+def padded_twice(x):
+    twin = k.Conv1D(4, 1, name="twin")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it drops the mask
+        return k.Add()([twin(x), twin(k.Masking()(x))])
 
 
 REFUSED = {
     "Layer 'lambda' .Lambda. holds code": k.Lambda(lambda y: y, name="lambda"),
     "Twice": Twice(name="mine"),
-    "Layer 'twin' .Dense. is called 2 times": shared,
-    "Layer 'second' .* its output goes to several": crossing,
     "Layer 'bins' .* gradus has no layer Discretization": k.Discretization([0.5], name="bins"),
-    "Layer 'cat' .* axis=1 cannot": lambda x: k.Concatenate(axis=1, name="cat")([x, x]),
     "Layer 'multiply.*called with 3.0": lambda x: x * 3.0,
-    "Layer 'cross' .* called with 2 inputs": (
-        lambda x: k.MultiHeadAttention(2, 2, name="cross")(x, k.Dense(4)(x))
+    "Layer 'keys' .* keys that are not its values": keys_apart,
+    "Layer 'at_times' .* causal in some of its calls": sometimes_causal,
+    "'twin' .* gets a mask": padded_twice,
+    "'unmasked' .* gets a mask here but none in Keras": attending_after_a_sum,
+    "Layer 'start_from' .* called with initial_state=": (
+        lambda x: k.GRU(4, name="start_from")(x, initial_state=k.Dense(4)(k.Flatten()(x)))
     ),
     "Layer 'norm' .* axis=1 cannot be carried": k.BatchNormalization(1, name="norm"),
     "Layer 'lstm' .* recurrent_dropout=0.5": k.LSTM(2, recurrent_dropout=0.5, name="lstm"),

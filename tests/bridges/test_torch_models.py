@@ -151,6 +151,7 @@ REFUSED = {
     "Maxout": (gr.Maxout(3), (4,)),
     "MultiHeadAttention": (gr.MultiHeadAttention(2), (4, 2)),
     "Parallel": (gr.Parallel([gr.Dense(2), gr.Dense(2)], "add"), (4,)),
+    "Functional": (gr.Functional({"d": gr.Dense(2)}, {"y": ("d", "x")}), (4,)),
     "PositionalEmbedding": (gr.PositionalEmbedding(5), (4, 2)),
     "PositionalEncoding": (gr.PositionalEncoding(), (4, 2)),
     "RandomCrop": (gr.RandomCrop(2, 2), (4, 4, 1)),

@@ -15,7 +15,7 @@ from gradus.data import (
     two_moons,
     xor,
 )
-from gradus.data.datasets import BUILT_IN
+from gradus.data.sources.built_in import BUILT_IN
 from gradus.errors import DataError
 
 

@@ -347,7 +347,7 @@ def test_what_unpacks_to_more_than_memory_is_refused_and_other_arrays_stay_packe
 ):
     path, y = tmp_path / "t.npz", np.arange(20) % 2
     np.savez_compressed(path, x=np.ones((20, 3)), y=y, huge=np.zeros((1000, 1000)))
-    monkeypatch.setattr("gradus.data.sources.host_free_bytes", lambda: 100_000)
+    monkeypatch.setattr("gradus.data.sources.npz_files.host_free_bytes", lambda: 100_000)
     assert load(path).x.shape == (20, 3)  # `huge` takes 8 MB
     np.savez_compressed(path, x=np.zeros((10_000, 3)), y=np.arange(10_000) % 2)
     with pytest.raises(DataError, match=r"unpacks to 3[0-9]{2} kB or more, but 100 kB are free"):

@@ -17,9 +17,9 @@ import atheris
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 with atheris.instrument_imports(include=["gradus"]):
     from gradus import records
-    from gradus.data.idx_files import read_idx
     from gradus.data.reading.delimited_text import read_delimited
     from gradus.data.reading.json_files import read_json_table
+    from gradus.data.sources.idx_files import read_idx
     from gradus.data.tables import as_table
     from gradus.errors import GradusError
     from gradus.experiments.settings.experiment import ExperimentError

@@ -56,6 +56,7 @@ def table():
         gr.Repeat(gr.Dense(6, "elu"), 2),
         gr.Sparsity(gr.uniform(0.01, 0.1)),
         gr.Parallel([gr.Dense(3), gr.Dense(2)], "concatenate"),
+        gr.Functional({"twin": gr.Dense(5)}, {"a": ("twin", "x"), "b": ("twin", "a")}),
         *merges(),
         gr.LeakyReLU(gr.uniform(0.9, 1.1)),
         gr.ReLU(None, gr.uniform(0.9, 1.1)),

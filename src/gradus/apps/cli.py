@@ -192,7 +192,7 @@ def evaluate(run: RunArgument, data: DataArgument | None = None, /, *, json: Jso
     gradus evaluate runs/titanic-1 later.csv
     """
     from gradus.drawing.style import axis_label
-    from gradus.experiments.run import open_run
+    from gradus.experiments.loading import open_run
 
     output = Output(json)
     opened = open_run(run)
@@ -242,7 +242,7 @@ def predict(
     gradus predict runs/pets-1 photo.jpg
     """
     from gradus.apps import prediction_files
-    from gradus.experiments.run import open_run
+    from gradus.experiments.loading import open_run
 
     output, to_stdout = Output(json), out in (None, "-")
     if not to_stdout:
@@ -269,31 +269,17 @@ def predict(
 
 @app.command(group=LOOK)
 def report(run: RunArgument, /, *, json: Json = False) -> int:
-    """Rewrite the report.html of a run from its files and its training data.
+    """Rewrite the report.html of a run, and the sweep.html of a sweep, from files and data.
 
     gradus report runs/digits-1
     """
-    from gradus.experiments import page, runs
-    from gradus.experiments.run import open_run
-    from gradus.experiments.settings.commands import format_command
+    from gradus.apps.reports import rewrite_reports
+    from gradus.experiments.loading import open_run
 
     output = Output(json)
     opened = open_run(run)
     doing(f"writing the report of {run}")
-    path, missing = page.rewrite_page(opened)
-    if missing:
-        output.print_line(missing)
-    output.print_line(f"The report is in {path}")
-    if (opened.folder / runs.SWEEP).exists():
-        again = format_command("sweep", "--resume", opened.folder)
-        kept = (
-            "The page of all trials, sweep.html, stays as it was. To write it again, without the "
-            f"curves of the trials, which are not kept: {again}"
-        )
-        output.print_line(kept)
-        missing = f"{missing} {kept}".strip()
-    note = {"note": missing} if missing else {}
-    output.print_json({"run": str(opened.folder), "report": str(path), **note})
+    output.print_json(rewrite_reports(opened, output.print_line))
     return DONE
 
 
@@ -397,7 +383,7 @@ def _run_command(arguments: list[str]) -> int:
 
 def _tell_of_memory(data: str | None, output: Output) -> None:
     """Print a note before data are read in parts, as they may not fit into memory."""
-    from gradus.experiments.preparation.prepare_streamed import is_too_large
+    from gradus.experiments.preparation.reading_in_parts import is_too_large
     from gradus.files import user_path
 
     if data is not None and is_too_large(user_path(data)):

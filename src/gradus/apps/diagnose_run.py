@@ -11,8 +11,8 @@ from gradus.diagnosis.examination import examine_checkpoint
 from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError, nearest
 from gradus.experiments import runs
+from gradus.experiments.loading import open_run
 from gradus.experiments.preparation.prepare_streamed import prepare_data
-from gradus.experiments.run import open_run
 from gradus.experiments.settings.commands import format_command
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL

@@ -95,7 +95,7 @@ def repair_command(
     gradus repair runs/titanic-1 --apply
     """
     from gradus.experiments import train_run
-    from gradus.experiments.run import open_run
+    from gradus.experiments.loading import open_run
     from gradus.experiments.settings import experiment_file
 
     output = Output(json)

@@ -12,8 +12,9 @@ from gradus import files
 from gradus.apps.output import print_table_file
 from gradus.errors import DataError, SavedError
 from gradus.experiments import inference
+from gradus.experiments.inference import unused_note
 from gradus.experiments.rows_in_parts import PredictedParts
-from gradus.experiments.run import Run, unused_note
+from gradus.experiments.run import Run
 
 if TYPE_CHECKING:
     import polars as pl

@@ -34,7 +34,7 @@ def serve(
 
     gradus serve runs/titanic-1 --host 0.0.0.0 --port 80
     """
-    from gradus.experiments.run import load
+    from gradus.experiments.loading import load
     from gradus.serving.server import listening, serve_run
 
     output, opened = Output(json), load(run)

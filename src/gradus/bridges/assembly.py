@@ -13,7 +13,7 @@ from gradus.host_memory import host_free_bytes
 from gradus.models.inputs.arguments import abstract_network
 from gradus.models.supervised import output_heads
 from gradus.nn.layer import Layer, named_layers
-from gradus.nn.layers.containers import Parallel, Sequential
+from gradus.nn.layers.containers import Functional, Parallel, Sequential
 from gradus.nn.layers.embedding import Embedding
 from gradus.nn.network import with_weights
 from gradus.train import memory
@@ -73,6 +73,9 @@ def takes_codes(net: Layer) -> bool:
     if isinstance(net, Embedding):
         return True
     parts: Any = ()
+    if isinstance(net, Functional):
+        names = (net.inputs,) if isinstance(net.inputs, str) else net.inputs
+        return any(takes_codes(each) for name in names for each in net.layers_given(name))
     if isinstance(net, Sequential):
         parts = net.layers
     elif isinstance(net, Parallel):

@@ -1,44 +1,32 @@
-"""The graph of a Keras model as nested layers: chains, branches, and residual connections.
-
-A node's *gate* is the last node that all paths from the model's inputs to it pass. Two branches
-that are merged begin at the last node that both have in common among their gates; between that
-node and the merge each is a chain again.
-"""
+"""A Keras model as it is described: its layers, their weights, and how they are called."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gradus.bridges.keras_files import arrays_of_layer
 from gradus.bridges.keras_layers import LayerReader, layer_name
+from gradus.bridges.keras_nesting import (
+    MERGES,
+    START,
+    Node,
+    NotNestedError,
+    as_functional,
+    in_order,
+    nested,
+)
 from gradus.bridges.keras_objects import keras_class
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, snake_case
-from gradus.nn.layers.containers import Parallel, Residual, Sequential
+from gradus.nn.layers.attention import MultiHeadAttention
+from gradus.nn.layers.containers import Sequential
 
-MERGES = {"Add": "add", "Multiply": "multiply", "Concatenate": "concatenate"}
-START = ""  # the node before all inputs
 MODELS = ("Sequential", "Functional", "Model")
 OPERATIONS = "keras.src.ops."
-
-
-class Node(NamedTuple):
-    """One call of a layer.
-
-    Attributes:
-        where: what errors call it.
-        kind: its class in Keras.
-        inputs: the names of the nodes whose outputs it takes.
-        layer: the layer of gradus; None for an input and for a merge.
-    """
-
-    where: str
-    kind: str
-    inputs: list[str]
-    layer: Layer | None
+ATTENDED = ("query", "value", "key")  # what attention is called with
 
 
 class KerasNetwork:
@@ -116,10 +104,12 @@ class KerasNetwork:
 
     def _functional(
         self, config: Mapping[str, Any], entries: list[Any], paths: list[str], whole: bool
-    ) -> Sequential:
-        nodes: dict[str, Node] = {START: Node("", "", [], None)}
+    ) -> Layer:
+        calls: dict[str, Node] = {}
         for entry, path in zip(entries, paths, strict=True):
-            nodes[str(entry.get("name"))] = self._node(entry, path)
+            for count, node in enumerate(self._calls(entry, path)):
+                calls[_node_name(node.name, count)] = node
+        nodes = in_order(calls)
         inputs = _names(config.get("input_layers"))
         if whole:
             found = {str(each.get("name")): each.get("config", {}) for each in entries}
@@ -127,149 +117,76 @@ class KerasNetwork:
                 name: (found[name].get("batch_shape"), str(found[name].get("dtype")))
                 for name in inputs
             }
-        elif len(inputs) != 1:
-            raise GradusError("A model within the model takes several inputs, or none: one only.")
-        graph = _Graph(nodes, inputs)
         outputs = config.get("output_layers")
         ends = _names(outputs)
-        if len(ends) == 1 and not isinstance(outputs, Mapping):
-            return Sequential(graph.between(START, ends[0]))
-        if not whole:
+        keys = [str(key) for key in outputs] if isinstance(outputs, Mapping) else None
+        several = len(ends) > 1 or keys is not None
+        if whole and several:
+            self.outputs, self.named_outputs = keys or ends, keys is not None
+        elif several:
             raise GradusError("A model within the model has several outputs: one only.")
-        named = self.named_outputs = isinstance(outputs, Mapping)
-        self.outputs = [str(key) for key in outputs] if isinstance(outputs, Mapping) else ends
-        start = graph.common(ends)
-        branches = [_one(graph.between(start, end)) for end in ends]
-        heads = Parallel(dict(zip(self.outputs, branches, strict=True)) if named else branches)
-        return Sequential([*graph.between(START, start), heads])
+        if not whole and len(inputs) != 1:
+            if isinstance(config.get("input_layers"), Mapping) or not inputs:
+                raise GradusError("A model within the model takes a dict, or nothing: a list only.")
+            return as_functional(nodes, inputs, ends, keys)  # which is given a tuple
+        try:
+            return nested(nodes, inputs, ends, keys if several else None)
+        except NotNestedError:
+            return as_functional(nodes, inputs, ends, keys)
 
-    def _node(self, entry: Mapping[str, Any], path: str) -> Node:
-        """Return the call of a layer, its layer converted."""
-        where, kind = layer_name(entry), str(entry.get("class_name"))
+    def _calls(self, entry: Mapping[str, Any], path: str) -> Iterator[Node]:
+        """Yield the calls of a layer, the layer converted."""
+        where, kind, name = layer_name(entry), str(entry.get("class_name")), str(entry.get("name"))
         if kind == "InputLayer":
-            return Node(where, kind, [START], None)
+            yield Node(name, kind, [START], None)
+            return
         calls = entry.get("inbound_nodes")
-        if not isinstance(calls, list) or len(calls) != 1:
-            raise GradusError(
-                f"{where} is called {len(calls or [])} times: layers that share weights cannot be "
-                "carried; write a layer of your own that calls it twice."
-            )
-        inputs = list(_tensors(calls[0].get("args"), where))
-        causal = _check_call(calls[0], where)
-        if kind in MERGES and len(inputs) > 1:
-            self._check_merge(entry, kind, where, len(inputs), calls[0])
-            return Node(where, kind, inputs, None)
+        if not isinstance(calls, list) or not calls:
+            raise GradusError(f"{where} is never called, so it cannot be carried.")
+        causal = {_check_call(call, kind, where) for call in calls}
+        if len(causal) > 1:
+            raise GradusError(f"{where} is causal in some of its calls only: that is one setting.")
+        inputs = [list(_inputs_of(call, kind, where)) for call in calls]
+        is_merge = kind in MERGES and all(len(each) > 1 for each in inputs)
+        if is_merge and self._is_along_last_axis(entry, kind, where):
+            for each in inputs:
+                yield Node(name, kind, each, None)
+            return
         if str(entry.get("module")).startswith(OPERATIONS):
             raise GradusError(f"{where}: the operation {kind} of keras.ops cannot be carried.")
-        layer = self._layer(entry, path, causal)
-        if len(set(inputs)) != 1 and not layer.takes_several:
-            raise GradusError(
-                f"{where} is called with {len(set(inputs))} inputs, but gradus's {kind} takes one "
-                "in a network: write a layer of your own that calls it."
-            )
-        return Node(where, kind, inputs if layer.takes_several else inputs[:1], layer)
+        layer = self._layer(entry, path, causal.pop())
+        for each in inputs:
+            one = len(each) == 1 or layer.takes_several
+            yield Node(name, kind, each if one else self._attended(layer, each, where), layer)
 
-    def _check_merge(
-        self, entry: Mapping[str, Any], kind: str, where: str, count: int, call: Mapping[str, Any]
-    ) -> None:
-        """Refuse a merge along another axis than the last, and one with a constant."""
+    def _attended(self, layer: Layer, inputs: list[str], where: str) -> list[str]:
+        """Return the query and the value that attention is called with; one if they are the same.
+
+        Raises:
+            GradusError: for another layer, and for keys that are not the values.
+        """
+        if not isinstance(layer, MultiHeadAttention):
+            raise GradusError(
+                f"{where} is called with {len(inputs)} inputs, but gradus's "
+                f"{type(layer).__name__} takes one: write a layer of your own that calls it."
+            )
+        query, value, *key = inputs
+        if len(key) > 1 or (key and key[0] != value):
+            raise GradusError(
+                f"{where} is called with keys that are not its values, but gradus's "
+                "MultiHeadAttention makes both of one sequence: call it with a query and a value."
+            )
+        return [query] if query == value else [query, value]
+
+    def _is_along_last_axis(self, entry: Mapping[str, Any], kind: str, where: str) -> bool:
+        """Return whether arrays are merged element by element, or along the last axis."""
         keras_class({**entry, "registered_name": None}, "layers", where)
         config = entry.get("config", {})
         axis = config.get("axis", -1) if kind == "Concatenate" else -1
         build = entry.get("build_config")
         shapes = build.get("input_shape") if isinstance(build, Mapping) else None
         last = len(shapes[0]) - 1 if isinstance(shapes, list) and shapes else None
-        if axis not in (-1, last):
-            raise GradusError(f"{where}: axis={axis} cannot be carried, only the last axis.")
-
-
-class _Graph:
-    """The nodes of a functional model, and the layers between two of them.
-
-    Args:
-        nodes: by name.
-        inputs: the names of the inputs.
-
-    Attributes:
-        gates: for each node those that all paths from the inputs to it pass, first to last.
-    """
-
-    def __init__(self, nodes: dict[str, Node], inputs: list[str]) -> None:
-        self.nodes, self.inputs = nodes, inputs
-        self.used: set[str] = set()
-        self.gates: dict[str, list[str]] = {START: [START]}
-        for name, node in nodes.items():  # Keras lists a layer after those that it is called with
-            for each in node.inputs:
-                if each not in self.gates:
-                    raise GradusError(f"{node.where} takes the output of {each!r}, unknown there.")
-            if name != START:
-                first, *others = (self.gates[each] for each in node.inputs)
-                shared = [gate for gate in first if all(gate in gates for gates in others)]
-                self.gates[name] = [*shared, name]
-
-    def between(self, start: str, end: str) -> list[Layer]:
-        """Return the layers that turn the output of `start` into that of `end`."""
-        layers: list[Layer] = []
-        while end != start:
-            node = self.nodes[end]
-            if end in self.used:
-                raise GradusError(
-                    f"{node.where}: its output goes to several layers that are not merged as "
-                    "branches or residual connections of gradus are, so it cannot be carried: "
-                    "write a layer of your own."
-                )
-            if node.kind != "InputLayer":
-                self.used.add(end)
-            if len(node.inputs) == 1:
-                layers += [] if node.layer is None else [node.layer]
-                end = node.inputs[0]
-                continue
-            gate = self.common(node.inputs)
-            layers += reversed(self._merged(node, gate))
-            end = gate
-        return layers[::-1]
-
-    def common(self, names: list[str]) -> str:
-        """Return the last node that all paths from the inputs to each of some nodes pass."""
-        first, *others = (self.gates[name] for name in names)
-        return [gate for gate in first if all(gate in gates for gates in others)][-1]
-
-    def _merged(self, node: Node, gate: str) -> list[Layer]:
-        """Return the layers of a merge whose branches begin at `gate`."""
-        if gate == START and len(self.inputs) > 1:
-            branches: Any = self._branches_by_input(node)
-        else:
-            chains = [self.between(gate, name) for name in node.inputs]
-            if node.kind == "Add" and len(chains) == 2 and [] in chains and chains != [[], []]:
-                return [Residual(chains[0] or chains[1])]
-            branches = [_one(chain) for chain in chains]
-        if node.layer is None:
-            return [Parallel(branches, MERGES[node.kind])]
-        return [Parallel(branches), node.layer]
-
-    def _branches_by_input(self, node: Node) -> dict[str, Layer]:
-        """Return the branches of a merge by the name of the input that each takes."""
-        branches: dict[str, Layer] = {}
-        for name in node.inputs:
-            taken = [each for each in self.gates[name] if each in self.inputs]
-            if len(taken) != 1 or taken[0] in branches:
-                raise GradusError(
-                    f"{node.where} does not merge one branch for each input, so it cannot be "
-                    "carried: write a layer of your own that takes the inputs."
-                )
-            branches[taken[0]] = _one(self.between(START, name))
-        if set(branches) != set(self.inputs):
-            left = ", ".join(sorted(set(self.inputs) - set(branches)))
-            raise GradusError(
-                f"{node.where} does not merge all inputs ({left} comes later), so it cannot be "
-                "carried: write a layer of your own that takes the inputs."
-            )
-        return branches
-
-
-def _one(chain: list[Layer]) -> Layer:
-    """Return a chain as one layer."""
-    return chain[0] if len(chain) == 1 else Sequential(chain)
+        return axis in (-1, last)
 
 
 def _paths_of(entries: list[Any], path: str, kind: str) -> list[str]:
@@ -297,24 +214,48 @@ def _tensors(value: Any, where: str) -> Iterator[str]:
                 yield from _tensors(item, where)
             return
         history = value.get("config", {}).get("keras_history")
-        if not isinstance(history, list) or len(history) != 3 or history[1:] != [0, 0]:
+        if not isinstance(history, list) or len(history) != 3 or history[2] != 0:
             raise GradusError(
-                f"{where} takes the second output or call of the layer {history!r}, which cannot "
-                "be carried."
+                f"{where} takes the second output of the layer {history!r}, which cannot be "
+                "carried."
             )
-        yield str(history[0])
+        yield _node_name(str(history[0]), int(history[1]))
     elif value is not None:
         raise GradusError(f"{where} is called with {value!r}, which cannot be carried.")
 
 
-def _check_call(call: Mapping[str, Any], where: str) -> bool:
+def _inputs_of(call: Mapping[str, Any], kind: str, where: str) -> list[str]:
+    """Return the nodes whose outputs a layer is called with, those of attention in its order."""
+    inputs = [name for each in call.get("args") or [] for name in _tensors(each, where)]
+    named = call.get("kwargs") or {}
+    if kind != "MultiHeadAttention":
+        return inputs
+    arguments = dict(zip(ATTENDED, inputs, strict=False))
+    for name in ATTENDED:
+        if named.get(name) is not None:
+            (arguments[name],) = _tensors(named[name], where)
+    return [arguments[name] for name in ATTENDED if name in arguments]
+
+
+def _check_call(call: Mapping[str, Any], kind: str, where: str) -> bool:
     """Return whether attention is causal; refuse other arguments of a call than its inputs."""
-    options = {k: v for k, v in (call.get("kwargs") or {}).items() if v not in (None, False)}
+    options = {
+        name: value
+        for name, value in (call.get("kwargs") or {}).items()
+        if value not in (None, False) and not (isinstance(value, list) and not any(value))
+    }
     causal = bool(options.pop("use_causal_mask", False))
+    if kind == "MultiHeadAttention":
+        options = {name: value for name, value in options.items() if name not in ATTENDED}
     if options:
         names = ", ".join(f"{name}=…" for name in options)
         raise GradusError(f"{where} is called with {names}, which cannot be carried.")
     return causal
+
+
+def _node_name(name: str, count: int) -> str:
+    """Return the name of a call of a layer, which is the layer's own for the first."""
+    return f"{name}/{count}" if count else name
 
 
 def _names(layers: Any) -> list[str]:
@@ -322,5 +263,5 @@ def _names(layers: Any) -> list[str]:
     if isinstance(layers, Mapping):
         return [name for value in layers.values() for name in _names(value)]
     if isinstance(layers, list) and layers and isinstance(layers[0], str):
-        return [layers[0]]
+        return [_node_name(layers[0], int(layers[1]))]
     return [name for each in layers or [] for name in _names(each)]

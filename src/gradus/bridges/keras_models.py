@@ -40,6 +40,7 @@ from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model
 from gradus.models.supervised import output_heads
 from gradus.nn.layer import Layer, named_layers
+from gradus.nn.layers.containers import Functional
 from gradus.nn.network import weights
 from gradus.optional import import_optional
 from gradus.train.early_stopping import EarlyStopping
@@ -55,10 +56,10 @@ def from_keras(
 ) -> Model:
     """Return a Keras 3 model with its weights as a model of gradus, to predict and to train on.
 
-    Sequential and functional models of layers that gradus has are taken: chains, branches that
-    `Add`, `Multiply`, or `Concatenate` merge, and residual connections. Layers keep their names. A
-    file is read, with h5py and without Keras; no code in it is run. What is not carried is told in
-    one warning.
+    Sequential and functional models of layers that gradus has are taken. Chains, branches that are
+    merged, and residual connections become `Sequential`, `Parallel`, and `Residual`; another graph,
+    as where a layer is shared, is a `Functional`. Layers keep their names. A file is read, with
+    h5py and without Keras; no code in it is run. What is not carried is told in one warning.
 
     Args:
         model: a Keras model, or the path of a `.keras` file.
@@ -176,7 +177,7 @@ def _archive_of(model: Any) -> KerasArchive:
 def _example(network: KerasNetwork) -> Any:
     """Return two rows of zeros for a network, of length `STEPS` where it leaves that open."""
     several = len(network.inputs) > 1
-    branches = _input_branches(network.net) if several else {}
+    takers = _takers_of_inputs(network.net) if several else {}
     examples = {}
     for name, (shape, dtype) in network.inputs.items():
         if not isinstance(shape, list) or len(shape) < 2 or dtype == "string":
@@ -184,18 +185,20 @@ def _example(network: KerasNetwork) -> Any:
                 f"from_keras: the input {name!r} has no shape of numbers ({shape!r}, {dtype}): "
                 "give the model a keras.Input, or call it on data, and save it again."
             )
-        codes = takes_codes(branches.get(name, network.net)) and "int" not in dtype
+        codes = "int" not in dtype and any(map(takes_codes, takers.get(name, [network.net])))
         sizes = (2, *(STEPS if size is None else int(size) for size in shape[1:]))
         examples[name] = np.zeros(sizes, "int32" if codes else _dtype(dtype, name))
     return examples if several else next(iter(examples.values()))
 
 
-def _input_branches(net: Layer) -> dict[str, Layer]:
-    """Return the branches that take one input each, by its name."""
+def _takers_of_inputs(net: Layer) -> dict[str, list[Layer]]:
+    """Return the layers that take each of several inputs, by its name."""
+    if isinstance(net, Functional):
+        return {name: net.layers_given(name) for name in net.inputs}
     for _, layer in named_layers(net):
         branches = getattr(layer, "branches", None)
         if isinstance(branches, dict):
-            return branches
+            return {name: [branch] for name, branch in branches.items()}
     return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -15,7 +16,7 @@ from gradus.init_args import init_args
 from gradus.nn import activations
 from gradus.nn.layer import Layer
 from gradus.nn.layers.attention import MultiHeadAttention, TransformerEncoder
-from gradus.nn.layers.containers import Parallel, Repeat, Residual, Sequential
+from gradus.nn.layers.containers import Functional, Parallel, Repeat, Residual, Sequential
 from gradus.nn.layers.merging import BaseMerge
 from gradus.nn.network import weights
 
@@ -49,9 +50,10 @@ class LayerWriter:
         self.keras, self.net = keras, net
         self.made: list[tuple[Any, Layer]] = []
         self.chain: list[Any] | None = []
+        self._twins: dict[int, Any] = {}  # of the layers that were called
 
-    def apply(self, layer: Layer, x: Any) -> Any:
-        """Return Keras's tensor of what a layer makes of another.
+    def apply(self, layer: Layer, x: Any, *others: Any) -> Any:
+        """Return Keras's tensor of what a layer makes of another, or of several.
 
         Raises:
             GradusError: for a layer that Keras does not have; it names the layer.
@@ -60,26 +62,45 @@ class LayerWriter:
             for each in layer.layers:
                 x = self.apply(each, x)
             return x
+        if isinstance(layer, Functional):
+            self.chain = None
+            return layer.evaluate(x, self.apply)
         if isinstance(layer, Residual):
             self.chain = None
             y = x
             for each in layer.layers:
                 y = self.apply(each, y)
-            return self.keras.layers.Add(name=self._name(layer))([x, y])
+            return self._merge(layer, "Add")([x, y])
         if isinstance(layer, Parallel):
             return self._parallel(layer, x)
         if isinstance(layer, BaseMerge):
             self.chain = None
             arrays = [x[name] for name in sorted(x)] if isinstance(x, dict) else list(x)
-            return self.write(layer)(arrays)
+            return self._twin(layer, lambda: self.write(layer))(arrays)
+        written = self._twin(layer, lambda: self._made(layer))
+        if isinstance(layer, MultiHeadAttention):
+            self.chain = None
+            value = others[0] if others else x
+            return written(x, value, use_causal_mask=bool(layer.causal))
+        return written(x, *others)
+
+    def _twin(self, layer: Layer, make: Callable[[], Any]) -> Any:
+        """Return the layer of Keras for one of gradus, made for its first call."""
+        if id(layer) not in self._twins:
+            self._twins[id(layer)] = make()
+        return self._twins[id(layer)]
+
+    def _made(self, layer: Layer) -> Any:
         written = self.write(layer)
         self.made.append((written, layer))
         if self.chain is not None:
             self.chain.append(written)
-        if isinstance(layer, MultiHeadAttention):
-            self.chain = None
-            return written(x, x, use_causal_mask=bool(layer.causal))
-        return written(x)
+        return written
+
+    def _merge(self, layer: Layer, kind: str) -> Any:
+        """Return the layer of Keras that merges what the parts of a layer return."""
+        cls = getattr(self.keras.layers, kind)
+        return self._twin(layer, lambda: cls(name=self._name(layer)))
 
     def _parallel(self, layer: Parallel, x: Any) -> Any:
         self.chain = None
@@ -93,8 +114,7 @@ class LayerWriter:
             outputs = [self.apply(branch, x) for branch in layer.branches]
             if layer.merge is None:
                 return outputs
-        merge = getattr(self.keras.layers, layer.merge.capitalize())
-        return merge(name=self._name(layer))(outputs)
+        return self._merge(layer, layer.merge.capitalize())(outputs)
 
     def write(self, layer: Any, named: bool = True) -> Any:
         """Return the layer of Keras for one of gradus."""

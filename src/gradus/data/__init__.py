@@ -3,12 +3,13 @@
 from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling, preprocessor_from_dict
 from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
 from gradus.data.columns.formats import ColumnFormat
-from gradus.data.datasets import Dataset, blobs, circles, spirals, two_moons, xor
-from gradus.data.idx_files import read_idx, read_idx_folder
-from gradus.data.image_folders import read_image_folder
+from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import Preprocessing
 from gradus.data.sequences import TextVectorizer, pad_sequences, windows
-from gradus.data.sources import load
+from gradus.data.sources.built_in import blobs, circles, spirals, two_moons, xor
+from gradus.data.sources.idx_files import read_idx, read_idx_folder
+from gradus.data.sources.image_folders import read_image_folder
+from gradus.data.sources.load import load
 from gradus.data.splitting.splits import k_folds, split
 from gradus.data.streaming.open_table import stream
 from gradus.data.streaming.table_stream import TableStream

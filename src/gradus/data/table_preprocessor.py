@@ -11,17 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.data.column_encoders import (
-    BooleanEncoder,
     CategoryEncoder,
     ColumnEncoder,
-    DateEncoder,
-    NumberEncoder,
     TextEncoder,
 )
-from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.joining import network_inputs
-from gradus.data.columns.spellings import spelling_notes
 from gradus.data.columns.unseen import (
     TrainingRange,
     UnseenValues,
@@ -30,13 +25,12 @@ from gradus.data.columns.unseen import (
     unseen_levels,
     unseen_texts,
 )
-from gradus.data.columns.usefulness import determines, is_text, why_not_general, why_useless
+from gradus.data.encoder_choice import fit_encoder, holds_texts, leak_of, level_notes
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
-from gradus.data.several_targets import Classes, SeveralTargets
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target, require_target
+from gradus.data.targets import Classes, SeveralTargets, Target, require_target
 from gradus.drawing.notebook import html_table
 from gradus.errors import DataError, TooLargeError, no_column
 from gradus.foreign_names.arguments import explain_methods
@@ -135,18 +129,18 @@ class TablePreprocessor:
         for series in inputs:
             name = series.name
             told = options.format_of(name).kind is not None
-            if not told and _holds_texts(series, known[name]):
+            if not told and holds_texts(series, known[name]):
                 known[name] = replace(known[name], kind="text")
             kept = told or name in keep
-            leak = None if kept or fitted is None else _leak(series, table, fitted)
+            leak = None if kept or fitted is None else leak_of(series, table, fitted)
             kept = kept or (len(inputs) == 1 and series.dtype.is_numeric())  # it is meant
-            encoder = leak or _fit_column(series, known[name], kept, preprocessing)
+            encoder = leak or fit_encoder(series, known[name], kept, preprocessing)
             if isinstance(encoder, str):
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
                 if isinstance(encoder, CategoryEncoder):
-                    notes += _level_notes(series, encoder, known[name])
+                    notes += level_notes(series, encoder, known[name])
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
             raise DataError(f"No column is left to learn from:{reasons}")
@@ -339,83 +333,5 @@ def _fit_target(
     return table, fitted, [*table.notes, *more, *fitted.class_name_notes()]
 
 
-def _level_notes(series: pl.Series, encoder: CategoryEncoder, given: ColumnFormat) -> list[str]:
-    """Return notes on levels that are spelled alike, and on cells that are none of those given."""
-    unseen = unseen_levels(series, encoder.levels, "level") if given.levels else None
-    notes = spelling_notes(encoder.levels, f"levels of column {series.name!r}")
-    return notes if unseen is None else [*notes, unseen.note]
-
-
 def _is_embedded(column: ColumnEncoder) -> bool:
     return isinstance(column, CategoryEncoder) and column.embedded
-
-
-def _leak(series: pl.Series, table: Table, target: Target) -> str | None:
-    """Return that a column determines a target, if it does: predictions would prove nothing."""
-    classes = dict.fromkeys(target.columns, 2 if target.task == "multilabel" else 0)
-    classes |= {part.name: len(part.class_names) for part in target.parts or (target,)}
-    names = target.column_names
-    leaked = next((n for n in names if determines(series, table.frame[n], classes[n])), None)
-    if leaked is None:
-        return None
-    return (
-        f"determines the target {leaked!r}: a leak? It is dropped, because predictions from "
-        f"it would prove nothing; if it is known before the target, write keep={[series.name]!r}"
-    )
-
-
-def _fit_column(
-    series: pl.Series, given: ColumnFormat, kept: bool, preprocessing: Preprocessing
-) -> ColumnEncoder | str:
-    """Fit the encoder of a column, or return why the column is dropped.
-
-    Args:
-        series: the training values.
-        given: its format.
-        kept: whether it is used even if it looks like an identifier or text.
-        preprocessing: how it is encoded.
-
-    Raises:
-        DataError: if it cannot be used and the user must decide.
-    """
-    import polars as pl
-
-    if series.dtype.is_nested() or series.dtype == pl.Binary:
-        raise DataError(
-            f"Column {series.name!r} has type {series.dtype}, which a network cannot read: convert "
-            f"it to numbers or categories, or drop it: drop={[series.name]!r}."
-        )
-    if given.kind == "identifier":
-        return "is an identifier, and was dropped"
-    reason = why_useless(series)
-    if reason is None and given.kind == "text":
-        return _fit_text(series, preprocessing)
-    reason = reason or (None if kept else why_not_general(series))
-    if reason is not None:
-        return f"{reason}, and was dropped"
-    distinct = series.drop_nulls().n_unique()
-    if given.kind == "category" or (given.kind == "date" and distinct == 1):
-        return CategoryEncoder.fit(series, preprocessing.one_hot_limit, given.levels)
-    if given.kind == "boolean":
-        return BooleanEncoder.fit(series, preprocessing)
-    if given.kind == "date":
-        return DateEncoder.fit(series, preprocessing)
-    values = to_numbers(series)
-    if distinct == 2 and set(np.unique(values[~np.isnan(values)])) == {0.0, 1.0}:
-        return BooleanEncoder.fit(series, preprocessing)
-    return NumberEncoder.fit(series.name, values, preprocessing)
-
-
-def _holds_texts(series: pl.Series, given: ColumnFormat) -> bool:
-    """Return whether a column that was taken for categories holds texts."""
-    return given.kind == "category" and not given.levels and is_text(series)
-
-
-def _fit_text(series: pl.Series, preprocessing: Preprocessing) -> TextEncoder | str:
-    """Fit the encoder of a text, or return why the column is dropped."""
-    if not preprocessing.text_features:
-        return "is text, and was dropped: text_features is 0"
-    encoder = TextEncoder.fit(series, preprocessing)
-    if not any(part.terms for part in encoder.parts):
-        return "is text, but no word is in several rows and not in all: it was dropped"
-    return encoder

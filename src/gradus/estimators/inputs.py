@@ -13,7 +13,7 @@ from gradus.data import Dataset, TableOptions, load
 from gradus.data.columns.usefulness import determines
 from gradus.data.containers import in_memory, is_lazy
 from gradus.data.frames import column_name
-from gradus.data.sources import array_dataset
+from gradus.data.sources.npz_files import array_dataset
 from gradus.data.streaming.batch_stream import RowStream
 from gradus.errors import DataError, TooLargeError
 from gradus.experiments.preparation.prepare import integers_to_floats

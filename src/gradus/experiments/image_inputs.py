@@ -11,9 +11,13 @@ import numpy as np
 
 from gradus.data import Dataset, Target
 from gradus.data.files import existing_file, file_suffix
-from gradus.data.idx_files import idx_parts
-from gradus.data.image_folders import image_dataset, read_image_folder, read_unlabeled_images
 from gradus.data.images import MODES, is_picture, read_image
+from gradus.data.sources.idx_files import idx_parts
+from gradus.data.sources.image_folders import (
+    image_dataset,
+    read_image_folder,
+    read_unlabeled_images,
+)
 from gradus.data.table_files import TABLE_SUFFIXES
 from gradus.errors import DataError
 from gradus.models.model import Model

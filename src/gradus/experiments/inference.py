@@ -16,7 +16,7 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.arrays import as_array
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.unseen import UnseenValues
-from gradus.data.sources import array_dataset
+from gradus.data.sources.npz_files import array_dataset
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
 from gradus.experiments import image_inputs
@@ -221,6 +221,12 @@ def unused_columns(data: Dataset, preprocessor: Any, kept: Sequence[str] = ()) -
     used = {*(column.name for column in preprocessor.columns), *kept}
     used |= set() if preprocessor.target is None else set(preprocessor.target.column_names)
     return [name for name in data.x.columns if name not in used]
+
+
+def unused_note(columns: Sequence[str]) -> str:
+    """Return which columns of a table are not used, in a sentence without its end."""
+    verb = "column is" if len(columns) == 1 else "columns are"
+    return f"{len(columns)} {verb} not used: {', '.join(columns)}"
 
 
 def kept_columns(data: Dataset, names: Sequence[str]) -> Any:

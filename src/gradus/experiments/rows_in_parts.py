@@ -15,7 +15,7 @@ from gradus.data.streaming.open_arrays import stream_arrays
 from gradus.data.streaming.table_stream import TableStream
 from gradus.data.streaming.trees import count_rows, join_rows
 from gradus.experiments.inference import PredictedRows, of_other_kind
-from gradus.experiments.preparation.prepare_streamed import NPZ, is_too_large
+from gradus.experiments.preparation.reading_in_parts import NPZ, is_too_large
 from gradus.files import user_path
 
 

@@ -55,6 +55,13 @@ class RunRecord(manifests.Manifest, tag="run"):
     rows: dict[str, int]
 
 
+class SweepRecord(RunRecord, tag="run"):
+    """The entries of the record of a sweep's best trial."""
+
+    sweep_seconds: float
+    interrupted: bool
+
+
 class SavedPreprocessing(manifests.Manifest, tag="preprocessing"):
     """The preprocessor of a run, as a dict."""
 

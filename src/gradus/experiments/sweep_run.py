@@ -9,20 +9,21 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 from msgspec import structs
 
-from gradus import files
+from gradus import files, manifests
 from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.fitting import fit_model
 from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.splitting import order_values
+from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command, with_flag_names
 from gradus.experiments.settings.experiment import Settings, SweepSection
@@ -31,15 +32,15 @@ from gradus.experiments.sweep_setup import SweepSetup, first_values, set_up_swee
 from gradus.experiments.trackers import trackers_of
 from gradus.experiments.train_run import PrintLine, write_run
 from gradus.experiments.trial_config import TrialConfigurator
+from gradus.experiments.trial_curves import restore_curves, write_curves
 from gradus.hyperparameters import find_hyperparameters, resolve
 from gradus.models.model import Model
-from gradus.report.sweep_page import write_sweep
+from gradus.report.sweep_page import CURVES_LEFT_OUT, write_sweep
 from gradus.space import Choice
 from gradus.sweep.members.data import prepared as prepared_inputs
 from gradus.sweep.results.storage import Storage
 from gradus.sweep.search.trial import WAITING, Trial
 from gradus.sweep.sweep import Sweep
-from gradus.tracking.tracker import Tracker
 
 FILE = runs.SWEEP
 TABLE, PAGE, STORAGE = "trials.parquet", "sweep.html", "trials.db"
@@ -97,7 +98,8 @@ def sweep_run(
         sweep.storage = _open_storage(folder, setup.section)
         doing("preparing the trials")
         with _plain_warnings():
-            _fit_trials(setup, trackers_of(setup.track, folder), verbose)
+            trackers = trackers_of(setup.track, folder)
+            setup.sweep.fit(**_fit_arguments(setup), trackers=trackers, verbose=verbose)
         sweep.require_a_score()
         with _naming_resume(folder, sweep):
             _write_settings(folder, setup.raw, setup.section)
@@ -107,27 +109,25 @@ def sweep_run(
 # --- training ----------------------------------------------------------------------------------
 
 
-def _fit_trials(setup: SweepSetup, trackers: Sequence[Tracker], verbose: bool) -> None:
-    """Train all trials, each as `fitting.fit_model` would."""
+def _fit_arguments(setup: SweepSetup) -> dict[str, Any]:
+    """Return the arguments with which all trials are trained, each as `fitting.fit_model` would."""
     experiment = setup.configurator.prepare(first_values(setup.settings)).experiment
     defaults, section = experiment.training, setup.settings.get("training", {})
     arguments = {name: getattr(defaults, name) for name in FIT_SETTINGS} | section
     if "patience" not in section and (defaults.patience or 0) >= (defaults.epochs or 0):
         arguments["patience"] = NO_EARLY_STOPPING  # keeps the best epoch whatever their number
     balanced = setup.prepared.balanced_weight
-    setup.sweep.fit(
+    return {
         **_trial_data(setup),
         **_order_of_folds(setup),
-        batch_size=None if arguments["batch_size"] == "all" else arguments["batch_size"],
-        epochs=arguments["epochs"],
-        class_weight=_class_weight(arguments["class_weight"], balanced),
-        shuffle_seed=setup.settings.get("shuffle_seed", experiment.shuffle_seed),
-        patience=arguments["patience"] or None,
-        monitor=defaults.monitor,
-        min_delta=arguments["min_delta"],
-        trackers=trackers,
-        verbose=verbose,
-    )
+        "batch_size": None if arguments["batch_size"] == "all" else arguments["batch_size"],
+        "epochs": arguments["epochs"],
+        "class_weight": _class_weight(arguments["class_weight"], balanced),
+        "shuffle_seed": setup.settings.get("shuffle_seed", experiment.shuffle_seed),
+        "patience": arguments["patience"] or None,
+        "monitor": defaults.monitor,
+        "min_delta": arguments["min_delta"],
+    }
 
 
 def _trial_data(setup: SweepSetup) -> dict[str, Any]:
@@ -261,20 +261,56 @@ def _write_best(
         "interrupted": sweep.interrupted,
         "resumable": sweep.storage is not None,
     }
-    table = sweep.table()
+    table, trained = sweep.table(), sum(bool(trial.histories) for trial in sweep.trials)
+    restore_curves(folder, sweep.trials)
     with files.replacing(folder) as new:
         files.write_table(new / TABLE, table.filter(table["status"] != WAITING))
+        write_curves(new, sweep.trials)
     record = write_run(folder, model, prepared, started, extra)
     doing("writing the page of the sweep")
-    write_sweep(
+    _write_page(sweep, prepared, folder, trained)
+    return record
+
+
+def _write_page(sweep: Sweep, prepared: PreparedData, folder: Path, trained: int) -> Path:
+    """Write the page of all trials, of which some were trained in the time that it took."""
+    return write_sweep(
         folder / PAGE,
         sweep,
         title=f"{folder.resolve().name}: all trials",
         data=prepared.page_lines,
         settings=(folder / FILE).read_text("utf-8"),
         commands=_commands(folder),
+        trained=trained,
     )
-    return record
+
+
+def rewrite_sweep_page(run: Run) -> tuple[Path, str]:
+    """Write the page of all trials of a sweep again, from what is kept, and train nothing.
+
+    Args:
+        run: the best trial of a sweep.
+
+    Returns:
+        Its path, and a sentence on what is missing from it, or "".
+
+    Raises:
+        GradusError: if the data cannot be read or have changed, or the trials are not kept.
+    """
+    folder = run.folder
+    toml = folder / FILE
+    setup = set_up_sweep(experiment_file.read_settings(toml), {}, str(toml), again=True)
+    sweep = setup.sweep
+    sweep.storage = _open_storage(folder, setup.section)
+    if sweep.storage is None or (setup.section.storage is None and not (folder / STORAGE).exists()):
+        raise SavedError(f"{str(folder / STORAGE)!r}, which has the trials, is missing.")
+    sweep.restore(**_fit_arguments(setup), verbose=False)
+    record = manifests.read_manifest(folder, runs.RECORD, runs.SweepRecord)
+    sweep.seconds, sweep.interrupted = record.sweep_seconds, record.interrupted
+    restore_curves(folder, sweep.trials)
+    best = resolve(sweep.model.settings["settings"], sweep.hypers, sweep.ranking[0].values)
+    path = _write_page(sweep, setup.configurator.prepare(best), folder, trained=0)
+    return path, "" if any(trial.histories for trial in sweep.trials) else CURVES_LEFT_OUT
 
 
 def _commands(folder: Path) -> list[str]:

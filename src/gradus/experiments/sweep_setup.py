@@ -12,8 +12,8 @@ from gradus.experiments.preparation.prepare import PreparedData, load_and_split
 from gradus.experiments.preparation.prepare_streamed import (
     StreamedPreparedData,
     prepare_data,
-    reads_in_parts,
 )
+from gradus.experiments.preparation.reading_in_parts import reads_in_parts
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults
 from gradus.experiments.settings.experiment import (

@@ -21,7 +21,8 @@ from gradus.experiments.evaluation import constant_metrics, evaluate_parts, head
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
 from gradus.experiments.preparation.prepare import PreparedData
-from gradus.experiments.preparation.prepare_streamed import prepare_data, reading_lines
+from gradus.experiments.preparation.prepare_streamed import prepare_data
+from gradus.experiments.preparation.reading_in_parts import reading_lines
 from gradus.experiments.resuming import check_epochs, ended_line
 from gradus.experiments.run import Run
 from gradus.experiments.settings.commands import format_command

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from gradus.data import Preprocessing, TableOptions, Target
-from gradus.data.image_folders import has_validation_part
+from gradus.data.sources.image_folders import has_validation_part
 from gradus.errors import GradusError
 from gradus.experiments.preparation.outputs import Losses, output_layer
 from gradus.experiments.preparation.splitting import test_share, unused_inputs

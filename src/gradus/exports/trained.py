@@ -9,7 +9,8 @@ from typing import Any
 from gradus.data import ArrayPreprocessor, TablePreprocessor, Target
 from gradus.errors import GradusError, SavedError
 from gradus.experiments import runs
-from gradus.experiments.run import Run, open_run
+from gradus.experiments.loading import open_run
+from gradus.experiments.run import Run
 from gradus.files import current_path
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST

@@ -25,6 +25,7 @@ from gradus.sweep.sweep import Sweep
 
 MAX_LEADERS = 10
 MIN_TRIALS_FOR_IMPORTANCE = 16
+CURVES_LEFT_OUT = "The learning curves of the trials are left out, as they were not kept."
 STATUS_NAMES = {
     FINISHED: "finished",
     STOPPED: "stopped early",
@@ -42,6 +43,7 @@ def write_sweep(
     data: Sequence[str] = (),
     settings: str = "",
     commands: Sequence[str] = (),
+    trained: int | None = None,
 ) -> Path:
     """Write the page of a sweep as self-contained HTML.
 
@@ -52,6 +54,8 @@ def write_sweep(
         data: lines about the data.
         settings: the search space, as text.
         commands: shell commands that use the best run.
+        trained: how many trials were trained in the time of the sweep, others being restored; None
+            for those that have histories.
 
     Returns:
         The path.
@@ -66,7 +70,7 @@ def write_sweep(
     page = fill_template(
         "sweep.html",
         run={"title": title, "data": data},
-        tiles=_tiles(sweep, trials),
+        tiles=_tiles(sweep, trials, trained),
         notes=_notes(sweep),
         words=in_words,
         count=sum(trial.ended for trial in sweep.trials),
@@ -85,11 +89,14 @@ def _row(trial: Trial, columns: Sequence[str], sweep: Sweep) -> list[str]:
     return [str(trial.number), *numbers, *settings, str(trial.epochs)]
 
 
-def _tiles(sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[str, str, list[str]]]:
+def _tiles(
+    sweep: Sweep, trials: Sequence[Trial], trained: int | None
+) -> list[tuple[str, str, list[str]]]:
     """Return the key figures of the header: label, value, and remarks."""
     best = trials[0]
     statuses = Counter(trial.status for trial in sweep.trials)
     ended = len(sweep.trials) - statuses[WAITING]
+    built = ended - statuses[FAILED]
     remarks = [
         f"{statuses[status]} {name}" for status, name in STATUS_NAMES.items() if statuses[status]
     ]
@@ -98,11 +105,10 @@ def _tiles(sweep: Sweep, trials: Sequence[Trial]) -> list[tuple[str, str, list[s
         for name, value in best.metrics.items()
         if name.startswith("val_") and name != sweep.monitor
     ]
-    # Trials restored from a storage have no curves, and their time is not known.
-    trained = sum(bool(trial.histories) for trial in sweep.trials)
-    resumed = any(not trial.histories for trial in trials)
+    if trained is None:
+        trained = sum(bool(trial.histories) for trial in sweep.trials)
     pace = [f"{format_duration(sweep.seconds / max(trained, 1))} per trial"] * bool(trained)
-    pace += [f"the {trained:,} trials since it was resumed"] * resumed
+    pace += [f"the {trained:,} trials since it was resumed"] * (0 < trained < built)
     median = format_number(sweep.monitor, trials[len(trials) // 2].score)
     score = format_number(sweep.monitor, best.score), [f"trial {best.number}", f"median {median}"]
     return [
@@ -124,6 +130,8 @@ def _notes(sweep: Sweep) -> list[str]:
             f"The best of {count} trials was chosen by {style.axis_label(sweep.monitor)}, so that "
             "score is optimistic; evaluate it on data that the sweep has not used."
         )
+    if not any(trial.histories for trial in sweep.trials):
+        notes.append(CURVES_LEFT_OUT)
     for name in _ranges_at_an_end(sweep):
         notes.append(
             f"The best values of {name} lie at an end of its range: a wider range may be better."
@@ -185,7 +193,6 @@ def _sections(sweep: Sweep) -> list[tuple[str, list[Panel]]]:
             min_width=64 * len(sweep.hypers) + parallel.layout.margin.l + parallel.layout.margin.r,
         )
     ]
-    # Trials restored from a storage have no curves.
     names = [sweep.monitor] if any(trial.histories for trial in sweep.trials) else []
     if names and "loss" in sweep.monitor:
         others = [n for n in sweeps.scored(sweep)[0].metrics if n.startswith("val_")]

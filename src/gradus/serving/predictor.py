@@ -12,7 +12,8 @@ from gradus.data import TablePreprocessor
 from gradus.data.reading.delimited_text import read_delimited
 from gradus.errors import DataError, GradusError
 from gradus.experiments import image_inputs, inference
-from gradus.experiments.run import Run, unused_note
+from gradus.experiments.inference import unused_note
+from gradus.experiments.run import Run
 from gradus.serving.rows import EncodedRows, RowEncoder
 from gradus.train.inference import ROWS_PER_BATCH, make_predictor
 

@@ -31,7 +31,7 @@ from gradus.data.columns.joining import network_inputs
 from gradus.data.columns.unseen import TrainingRange, UnseenValues, ordered_values
 from gradus.data.tables import as_table
 from gradus.errors import MOST_ABSENT, DataError, nearest
-from gradus.experiments.run import unused_note
+from gradus.experiments.inference import unused_note
 
 CELLS = frozenset((str, int, float, bool, type(None)))
 KNOWN_CELLS = 10_000  # spellings of categories that are remembered,

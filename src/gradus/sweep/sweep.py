@@ -127,6 +127,27 @@ class Sweep:
         self._runner: SweepRunner | None = None
         self._progress: SweepProgress | None = None
         self._tracked: TrackedTrials | None = None
+        self._only_restores = False
+
+    def restore(self, *data: Any, **settings: Any) -> Sweep:
+        """Take the results of the trials in the storage, and train none.
+
+        The trials have no histories, as a storage has none; those that have not ended wait.
+
+        Args:
+            data: x and y, as of `fit`.
+            settings: the other arguments of `fit`.
+
+        Raises:
+            GradusError: without a storage, and as `fit`, such as for one that has other data.
+        """
+        if self.storage is None:
+            raise GradusError("restore: this sweep has no storage; write Sweep(…, storage=…).")
+        self._only_restores = True
+        try:
+            return self.fit(*data, **settings)  # type: ignore[no-any-return]
+        finally:
+            self._only_restores = False
 
     @with_standard_promotion
     def fit(
@@ -246,8 +267,11 @@ class Sweep:
             self._tracked = TrackedTrials(tracking, self.hypers)
             try:
                 self._open_storage(search, settings, data, options)
-                self._restore_batches(search)
-                self._run_batches(search, verbose)
+                if self._only_restores:
+                    self.trials = self._fitted_runner().recorded_trials(search)
+                else:
+                    self._restore_batches(search)
+                    self._run_batches(search, verbose)
             finally:
                 if self.storage is not None:
                     self.storage.close()

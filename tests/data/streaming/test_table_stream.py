@@ -177,6 +177,28 @@ def test_several_targets_are_those_of_a_table_in_memory(folder, table, monkeypat
     assert streamed.count_rows() == len(data)
 
 
+def test_targets_that_have_a_task_each_are_learned_of_all_rows(folder, monkeypatch):
+    monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", ROWS // 8)
+    streamed = gr.data.stream(folder, ["y", "kind"], drop=["row"])
+    assert "rare" not in streamed.example.class_names["kind"]
+    training, held_out = streamed.split(0.2)
+    target = training.preprocessor().target
+    assert [part.task for part in target.parts] == ["regression", "multiclass"]
+    assert target.classes == {"y": (), "kind": ("a", "b", "c", "rare")}
+    written_rows = written(training)
+    assert target.parts[0].mean == pytest.approx((written_rows["y"].mean(),), rel=1e-12)
+    assert target.parts[0].std == pytest.approx((written_rows["y"].std(ddof=0),), rel=1e-12)
+    counts = written_rows["kind"].value_counts().sort("kind")["count"].to_list()
+    assert list(training.class_counts(target.parts[1]).values()) == counts
+    batches = [y for _, y in training.batched(512, None).epoch(0)]
+    expected = target.transform_frame(written_rows)
+    for name in ("y", "kind"):
+        found = np.concatenate([batch[name] for batch in batches])
+        np.testing.assert_array_equal(found, expected[name])
+    assert set(held_out.load().y) == {"y", "kind"}
+
+
 def test_classes_of_rows_held_out_are_known(folder, monkeypatch):
     monkeypatch.setattr(parquet_rows, "_check_files", lambda *_: [])  # faster
     latest = gr.data.stream(folder, "kind", drop=["row"])

@@ -185,6 +185,29 @@ NETWORKS = {
             ),
         ],
     ),
+    "a functional network": (
+        {"b": floats(3, 5, 4), "a": PADDED},
+        lambda: [
+            gr.Functional(
+                {
+                    "mask": gr.Masking(),
+                    "twin": gr.Dense(4, "tanh"),
+                    "sum": gr.Add(),
+                    "attend": gr.MultiHeadAttention(2, causal=True),
+                    "end": gr.GRU(3),
+                },
+                {
+                    "real": ("mask", "a"),
+                    "left": ("twin", "real"),
+                    "right": ("twin", "b"),
+                    "both": ("attend", "left", "right"),
+                    "again": ("sum", "both", "left"),
+                    "y": ("end", "again"),
+                },
+                ("a", "b"),
+            ),
+        ],
+    ),
     "codes and numbers": (
         {"codes": np.array([[3, 1], [0, 2]]), "flags": np.array([[7, 8], [9, 6]], np.uint8)},
         lambda: [gr.Concatenate(), gr.Embedding(10, 3), gr.Flatten()],

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import gradus as gr
-from gradus.data.streaming.batch_stream import as_stream, head_of, stack_items
+from gradus.data.streaming.batch_stream import as_stream, head_of
+from gradus.data.streaming.trees import stack_items
 from gradus.errors import DataError, GradusError
 
 RNG = np.random.default_rng(0)

@@ -164,3 +164,47 @@ def test_a_softmax_of_each_step_is_the_head_of_the_network():
     (plain, loss), (distributed, other) = found
     np.testing.assert_allclose(distributed, plain, rtol=1e-6)
     assert other == pytest.approx(loss, rel=1e-6)
+
+
+# --- graphs ---------------------------------------------------------------------------------------
+
+
+def test_a_graph_calls_its_layers_as_often_as_it_says(tmp_path):
+    layers = {"twin": gr.Dense(3, "tanh"), "merge": gr.Subtract()}
+    calls = {"z": ("twin", "x"), "a": ("twin", "z"), "b": ("merge", "z", "a")}
+    net = gr.Functional(layers, calls, outputs={"last": "b", "first": "z"})
+    model = gr.Model(net, {"last": "mse", "first": "mse"}, seed=1).build(X)
+    kernel = model.weights["twin/kernel"]
+    z = np.tanh(X @ kernel)
+    predicted = gr.Model.load(model.save(tmp_path / "m")).predict(X)
+    np.testing.assert_allclose(predicted["first"], z, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(predicted["last"], z - np.tanh(z @ kernel), rtol=1e-5, atol=1e-6)
+    assert set(model.weights) == {"twin/kernel", "twin/bias"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"calls": {"y": ("dens", "x")}}, "Unknown layer 'dens'. Did you mean 'dense'"),
+        ({"calls": {"y": ("dense", "X")}}, "Unknown input of 'y' 'X'. Did you mean 'x'"),
+        ({"calls": {"y": "dense"}}, "write the name of a layer and those of its inputs"),
+        ({"calls": {"x": ("dense", "x")}}, "two results or inputs are called 'x'"),
+        ({"calls": [("dense", "x")]}, "takes dicts of layers and of calls"),
+        ({"outputs": ["y", "z"]}, "Unknown output 'z'"),
+        ({"layers": {"dense": gr.Dense(2), "more": gr.Dense(2)}}, "'more' is not called"),
+        ({"layers": {"dense": 2}}, "item 0 is 2 .int., not a layer"),
+    ],
+)
+def test_mistakes_in_a_graph_are_named(changed, message):
+    given = {"layers": {"dense": gr.Dense(2)}, "calls": {"y": ("dense", "x")}, **changed}
+    with pytest.raises(GradusError, match=message):
+        gr.Functional(**given)
+
+
+def test_a_graph_of_several_inputs_takes_all_of_them():
+    net = gr.Functional({"add": gr.Add()}, {"y": ("add", "a", "b")}, inputs=["a", "b"])
+    built = gr.init(net, 0, (X, X))
+    np.testing.assert_allclose(built({"b": X, "a": X}), 2 * X)
+    for wrong, given in ((X[None], "an array of"), ({"a": X}, "a dict of a")):
+        with pytest.raises(ShapeError, match=rf"a dict of a, b, or a tuple .* given {given}"):
+            built(wrong)

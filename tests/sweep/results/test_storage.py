@@ -163,7 +163,13 @@ def test_a_sweep_resumes_with_more_trials(tmp_path, search):
     counting = Counting()
     fewer = fit(sweep(4, storage=place, executor=counting, **options))
     assert results(fewer) == results(few)[:4]
+    settings = {"epochs": EPOCHS, "batch_size": 20, "verbose": False}
+    restored = sweep(12, storage=place, executor=counting, **options).restore(X, Y, **settings)
+    assert results(restored)[:10] == results(more)
+    assert [trial.status for trial in restored.trials[10:]] == ["waiting"] * 2
     assert counting.numbers == []
+    with pytest.raises(GradusError, match="has no storage"):
+        sweep(12).restore(X, Y)
 
 
 @pytest.mark.slow

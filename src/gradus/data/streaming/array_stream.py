@@ -117,7 +117,7 @@ class ArrayStream(split_rows.SplitRows):
         numbers = np.arange(len(self.source), dtype=np.uint64)
         return numbers[self.chosen(numbers, None)] if self.rules else numbers
 
-    def class_counts(self) -> dict[int, int]:
+    def class_counts(self, target: Target | None = None) -> dict[int, int]:
         """Return how many of these rows have each label, if the target is classes."""
         if self.y is None or self.example.task not in ("binary", "multiclass"):
             return {}

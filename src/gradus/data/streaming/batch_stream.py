@@ -27,6 +27,7 @@ from gradus.data.containers import (
 )
 from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_functions import batch_function
+from gradus.data.streaming.trees import stack_items
 from gradus.errors import DataError, warn
 from gradus.rng import host_rng
 
@@ -325,44 +326,6 @@ def sample_order(count: int, seed: int | None, epoch: int) -> np.ndarray:
     if seed is None:
         return np.arange(count)
     return host_rng(seed, "order", str(epoch)).permutation(np.arange(count))
-
-
-def stack_items(items: list[Any]) -> Any:
-    """Return items of one structure as a batch: what is a tuple or dict in each becomes one."""
-    first = items[0]
-    if isinstance(first, tuple):
-        return tuple(stack_items(list(parts)) for parts in zip(*items, strict=True))
-    if isinstance(first, dict):
-        return {key: _stack_column(key, [item[key] for item in items]) for key in first}
-    return _stacked(items, "the items")
-
-
-def _stack_column(key: Any, values: list[Any]) -> Any:
-    """Return what items have under a key as a batch.
-
-    Raises:
-        DataError: for text, or arrays of several shapes.
-    """
-    if isinstance(values[0], tuple | dict):
-        return stack_items(values)
-    if isinstance(values[0], str):
-        raise DataError(
-            f"{key!r} is text in each item, such as {values[0][:30]!r}: encode it as numbers "
-            "(gr.data.TextVectorizer), or leave it out of the items."
-        )
-    return _stacked(values, repr(key))
-
-
-def _stacked(values: list[Any], name: str) -> np.ndarray:
-    """Return arrays as rows of one."""
-    arrays = [np.asarray(value) for value in values]
-    shapes = sorted({array.shape for array in arrays})
-    if len(shapes) > 1:
-        raise DataError(
-            f"In a batch {name} have the shapes {' and '.join(map(str, shapes[:3]))}: make them "
-            "alike, as by resizing images or padding sequences."
-        )
-    return np.stack(arrays)
 
 
 def head_of(stream: BatchStream, epoch: int, rows: int) -> tuple[list[Any], Iterator[Any]]:

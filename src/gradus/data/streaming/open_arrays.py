@@ -14,7 +14,13 @@ from gradus.data.datasets import Dataset
 from gradus.data.images import ImageSize
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
 from gradus.data.reading.compression import check_unpacked_size
-from gradus.data.sources import array_dataset, resized, test_key, training_keys, unused_arrays_note
+from gradus.data.sources.load import resized
+from gradus.data.sources.npz_files import (
+    array_dataset,
+    test_key,
+    training_keys,
+    unused_arrays_note,
+)
 from gradus.data.streaming import split_rows
 from gradus.data.streaming.array_stream import ArrayStream, MappedRows
 from gradus.data.streaming.mapped_files import map_npz

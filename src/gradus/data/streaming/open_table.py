@@ -9,12 +9,13 @@ from typing import Any
 
 from gradus.data.columns.formats import texts
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.data.sources import TargetName, load
+from gradus.data.sources.load import load
 from gradus.data.streaming import split_rows, table_stream
 from gradus.data.streaming.open_rows import open_rows, typed_copy
 from gradus.data.streaming.row_source import RowSource
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
+from gradus.data.targets.naming import TargetName
 from gradus.errors import DataError
 from gradus.foreign_names.arguments import explain_arguments
 
@@ -82,13 +83,6 @@ def stream(
     formats = None if preprocessor is None else preprocessor.formats
     known: Any = {"classes": classes, "options": opened.options, "formats": formats}
     example = load(sample, target, task=task, **known)
-    if preprocessor is None and example.task == "multitask":
-        raise DataError(
-            f"The targets {', '.join(example.target_columns)} have a task each, but a network is "
-            "trained on rows that are read in parts for one task: name one, or only numbers, or "
-            "only columns of 0 and 1; or read a table that fits into memory whole, by "
-            "gradus.data.load, or with --stream no."
-        )
     name = Path(source).name.split(".")[0]
     told = example.notes
     if sample.height < len(opened.rows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
@@ -60,26 +60,27 @@ def fit_in_parts(
 
     kinds = {name: given.kind for name, given in sample.formats.items()}
     categories = {name for name, kind in kinds.items() if kind == "category"}
-    is_classes = isinstance(sample.target, str) and sample.task != "regression"
-    if is_classes:
-        categories |= {*sample.target_columns}
+    targets = _targets_of_classes(sample)
+    categories |= set(targets)
     statistics = TableStatistics(sample.x, categories)
     for part in parts:
         statistics.add(part)
     frame = pl.concat([sample.x, *statistics.telling_rows()])
-    names: Sequence[str] = ()
-    if is_classes:
-        (name,) = sample.target_columns
-        known = sample.formats[name].levels or ()
-        classes = set(statistics.levels[name].counts)
-        for part in others:
-            classes |= set(to_names(part[name].unique()))
-        names = sorted_names(list(classes), known)
+    found = {name: set(statistics.levels[name].counts) for name in targets}
+    for part in others if targets else ():
+        for name in targets:
+            found[name] |= set(to_names(part[name].unique()))
+    names = {
+        n: sorted_names(list(all_), sample.formats[n].levels or ()) for n, all_ in found.items()
+    }
+    classes: Any = next(iter(names.values()), ())
+    if sample.task == "multitask":
+        classes = {name: names.get(name, ()) for name in sample.target_columns}
     fitted = TablePreprocessor.fit(
         frame,
         sample.target,
         sample.task,
-        classes=names,
+        classes=classes,
         keep=keep,
         drop=drop,
         preprocessing=preprocessing,
@@ -91,6 +92,14 @@ def fit_in_parts(
     target = None if fitted.target is None else _exact_target(fitted.target, statistics)
     own = dict.fromkeys((*sample.notes, *fitted.notes, *notes))
     return replace(fitted, columns=columns, target=target, notes=tuple(own)), statistics
+
+
+def _targets_of_classes(sample: Dataset) -> list[str]:
+    """Return the target columns that are classes."""
+    if sample.task == "multitask":
+        return [name for name, classes in sample.class_names.items() if classes]
+    is_classes = isinstance(sample.target, str) and sample.task != "regression"
+    return list(sample.target_columns) if is_classes else []
 
 
 def _exact(
@@ -150,6 +159,8 @@ def _exact_levels(
 
 def _exact_target(target: Target, statistics: TableStatistics) -> Target:
     """Return a target with the mean and the deviation of all rows; its classes are known."""
+    if target.parts:
+        return replace(target, parts=tuple(_exact_target(p, statistics) for p in target.parts))
     if target.task != "regression":
         return target
     found = [statistics.moments[name][""] for name in target.column_names]

@@ -20,6 +20,7 @@ from gradus.data.streaming.block_cache import BlockCache
 from gradus.data.streaming.held_out import ByNumber, HeldOut
 from gradus.data.streaming.row_source import Block, BlockSource
 from gradus.data.streaming.shuffling import block_batches
+from gradus.data.targets import Target
 from gradus.errors import DataError
 from gradus.rng import host_rng
 
@@ -51,14 +52,14 @@ class SplitRows(RowStream):
     rules: tuple[HeldOut, ...]
     training: Self | None
     fitted: Any
-    encode_target: Callable[[np.ndarray], np.ndarray] | None
+    encode_target: Callable[[Any], Any] | None
 
     @abc.abstractmethod
     def preprocessor(self) -> Preprocessor:
         """Return the preprocessor fitted to these rows, which may read all of them once."""
 
     @abc.abstractmethod
-    def encoded(self, block: Block) -> tuple[Any, np.ndarray | None] | None:
+    def encoded(self, block: Block) -> tuple[Any, Any] | None:
         """Return the inputs and targets of the rows of a block; None if it has none of these."""
 
     @abc.abstractmethod
@@ -82,7 +83,7 @@ class SplitRows(RowStream):
         """Yield these rows as data sets, a block at a time."""
 
     @abc.abstractmethod
-    def labeled(self, encode: Callable[[np.ndarray], np.ndarray] | None = None) -> Self:
+    def labeled(self, encode: Callable[[Any], Any] | None = None) -> Self:
         """Return these rows with the targets that a loss takes.
 
         Args:
@@ -93,7 +94,7 @@ class SplitRows(RowStream):
         """
 
     @abc.abstractmethod
-    def class_counts(self) -> dict[int, int]:
+    def class_counts(self, target: Target | None = None) -> dict[int, int]:
         """Return how many of these rows have each label, if the target is classes."""
 
     def __len__(self) -> int:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
-from gradus.data.sources import load
+from gradus.data.sources.load import load
 from gradus.data.streaming import split_rows
 from gradus.data.streaming.held_out import HeldOut
 from gradus.data.streaming.open_rows import located
@@ -19,7 +17,7 @@ from gradus.data.streaming.row_source import Block, RowSource
 from gradus.data.streaming.sampled_preprocessor import fit_in_parts
 from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.tables import as_table
-from gradus.data.targets import require_target
+from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, GradusError, no_column
 
 if TYPE_CHECKING:
@@ -67,7 +65,7 @@ class TableStream(split_rows.SplitRows):
     keep: Sequence[str] = ()
     drop: Sequence[str] = ()
     fitted: TablePreprocessor | None = None
-    encode_target: Callable[[np.ndarray], np.ndarray] | None = None
+    encode_target: Callable[[Any], Any] | None = None
     part: str = "all rows"
 
     def __repr__(self) -> str:
@@ -119,9 +117,13 @@ class TableStream(split_rows.SplitRows):
         """The rows of the sample that belong to this part, with a target."""
         return self.sample(split_rows.SAMPLE_ROWS)
 
-    def class_counts(self) -> dict[int, int]:
-        """Return how many of these rows have each label, if the target is classes."""
-        target = self.preprocessor().target
+    def class_counts(self, target: Target | None = None) -> dict[int, int]:
+        """Return how many of these rows have each label, if the target is classes.
+
+        Args:
+            target: one of several targets, a part; None for what is learned.
+        """
+        target = target or self.preprocessor().target
         if target is None or target.task not in ("binary", "multiclass"):
             return {}
         counts = self._own[1].levels[target.name].counts
@@ -170,7 +172,7 @@ class TableStream(split_rows.SplitRows):
                 self.example, x=frame, y=None, task=None, target=None, notes=self.source.notes
             )
 
-    def labeled(self, encode: Callable[[np.ndarray], np.ndarray] | None = None) -> TableStream:
+    def labeled(self, encode: Callable[[Any], Any] | None = None) -> TableStream:
         """Return these rows with the targets that a loss takes.
 
         Args:
@@ -194,7 +196,7 @@ class TableStream(split_rows.SplitRows):
         fitted = self.preprocessor()
         return 4 * len((*fitted.feature_names, *fitted.category_names))
 
-    def encoded(self, block: Block) -> tuple[Any, np.ndarray | None] | None:
+    def encoded(self, block: Block) -> tuple[Any, Any] | None:
         """Return the inputs and targets of the rows of a block; None if it has none of these."""
         preprocessor = self.preprocessor()
         target, used = preprocessor.target, list(preprocessor.formats)

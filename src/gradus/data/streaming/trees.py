@@ -1,4 +1,4 @@
-"""Trees of arrays (dicts and tuples, None for nothing): rows taken from them, and joined."""
+"""Trees of arrays (dicts and tuples, None for nothing): their rows taken, joined, and stacked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from gradus.errors import DataError
 
 
 def leaves_of(tree: Any) -> list[Any]:
@@ -57,3 +59,41 @@ def join_rows(trees: Sequence[Any]) -> Any:
 def count_rows(tree: Any) -> int:
     """Return the number of rows of the arrays of a tree."""
     return len(leaves_of(tree)[0])
+
+
+def stack_items(items: list[Any]) -> Any:
+    """Return items of one structure as a batch: what is a tuple or dict in each becomes one."""
+    first = items[0]
+    if isinstance(first, tuple):
+        return tuple(stack_items(list(parts)) for parts in zip(*items, strict=True))
+    if isinstance(first, dict):
+        return {key: _stack_column(key, [item[key] for item in items]) for key in first}
+    return _stacked(items, "the items")
+
+
+def _stack_column(key: Any, values: list[Any]) -> Any:
+    """Return what items have under a key as a batch.
+
+    Raises:
+        DataError: for text, or arrays of several shapes.
+    """
+    if isinstance(values[0], tuple | dict):
+        return stack_items(values)
+    if isinstance(values[0], str):
+        raise DataError(
+            f"{key!r} is text in each item, such as {values[0][:30]!r}: encode it as numbers "
+            "(gr.data.TextVectorizer), or leave it out of the items."
+        )
+    return _stacked(values, repr(key))
+
+
+def _stacked(values: list[Any], name: str) -> np.ndarray:
+    """Return arrays as rows of one."""
+    arrays = [np.asarray(value) for value in values]
+    shapes = sorted({array.shape for array in arrays})
+    if len(shapes) > 1:
+        raise DataError(
+            f"In a batch {name} have the shapes {' and '.join(map(str, shapes[:3]))}: make them "
+            "alike, as by resizing images or padding sequences."
+        )
+    return np.stack(arrays)

@@ -23,14 +23,14 @@ from gradus.data import (
 )
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.formats import ColumnFormat
-from gradus.data.image_folders import read_image_folder
 from gradus.data.images import ImageSize
-from gradus.data.sources import TargetName
+from gradus.data.sources.image_folders import read_image_folder
 from gradus.data.streaming.batch_stream import RowStream
 from gradus.data.streaming.trees import count_rows
 from gradus.data.table_options import AUTOMATIC_TABLE
 from gradus.data.table_sources import is_no_path
 from gradus.data.targets import require_target
+from gradus.data.targets.naming import TargetName
 from gradus.diagnosis.record import Record
 from gradus.errors import DataError, GradusError, counted, unknown
 from gradus.experiments.preparation.model_builder import augmentation_layers, input_layers

@@ -13,12 +13,9 @@ from msgspec import structs
 from gradus.data import Dataset, Preprocessing, TablePreprocessor, stream
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.columns.unseen import written
-from gradus.data.reading.compression import PACKED
 from gradus.data.streaming.array_stream import ArrayStream
 from gradus.data.streaming.held_out import ByGroup, ByNumber, ByTime, HeldOut
-from gradus.data.streaming.mapped_files import is_packed
 from gradus.data.streaming.open_arrays import stream_arrays
-from gradus.data.streaming.open_rows import is_streamed
 from gradus.data.streaming.split_rows import MOST_HELD_OUT, SplitRows
 from gradus.data.streaming.table_stream import TableStream
 from gradus.data.targets import require_target
@@ -33,6 +30,12 @@ from gradus.experiments.preparation.prepare import (
     prepare_split,
     table_options,
 )
+from gradus.experiments.preparation.reading_in_parts import (
+    NPZ,
+    check_settings,
+    is_too_large,
+    reads_in_parts,
+)
 from gradus.experiments.preparation.splitting import (
     SplitData,
     check_split,
@@ -45,12 +48,8 @@ from gradus.experiments.preparation.splitting import (
 )
 from gradus.experiments.settings import defaults
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
-from gradus.host_memory import host_free_bytes
 
 SHOWN_ROWS = 20_000  # of the training rows, on which the training part is scored
-IN_MEMORY, ARRAYS_IN_MEMORY = 6, 3  # times the bytes of a file, which reading and encoding takes
-NPZ = ".npz"
-UNPACKED = 5  # times the bytes of a packed file, which its text has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,40 +108,8 @@ def prepare_data(
         if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
             return _prepare_with_streamed_test(experiment, test, preprocessor)
         return prepare(experiment, preprocessor)
-    _check_settings(experiment, Path(experiment.data))
+    check_settings(experiment, Path(experiment.data))
     return _prepare_streamed(experiment, preprocessor)
-
-
-def reads_in_parts(experiment: Experiment, again: bool = False) -> bool:
-    """Return whether an experiment's data are read in parts, as it says or as memory is small.
-
-    Other rows are held out in parts than in memory, so data of an earlier training are read as they
-    were then.
-
-    Args:
-        experiment: the settings.
-        again: whether they are those of an earlier training.
-    """
-    if experiment.stream is not None or again:
-        return bool(experiment.stream)
-    return is_too_large(Path(experiment.data))
-
-
-def reading_lines(experiment: Experiment, again: bool = False) -> list[str]:
-    """Return what to say before data are read that may be larger than memory.
-
-    Args:
-        experiment: the settings.
-        again: whether an earlier training goes on.
-    """
-    if reads_in_parts(experiment, again):
-        return ["reading   all rows in parts: to check them, for statistics, in each epoch"]
-    if again and experiment.stream is None and is_too_large(Path(experiment.data)):
-        return [
-            "reading   all rows into memory, as they were before, although they may not fit into "
-            "what is free"
-        ]
-    return []
 
 
 def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
@@ -251,9 +218,11 @@ def _split_notes(
     if notes:
         shown = {name: count for name, count in counts.items() if name in ("training", *rules)}
         notes += share_notes(shown, {part: rule.share for part, rule in rules.items()})
-    names = require_target(training.preprocessor().target).class_names
-    trained = training.class_counts() if training.fitted is None else {}
-    return notes + untrained_notes([names[label] for label, n in trained.items() if not n])
+    target = require_target(training.preprocessor().target)
+    for part in target.parts or (target,) if training.fitted is None else ():
+        counted = training.class_counts(part)
+        notes += untrained_notes([part.class_names[label] for label, n in counted.items() if not n])
+    return notes
 
 
 def _kind(rows: SplitRows, column: str) -> str:
@@ -370,50 +339,3 @@ def _notes(rest: SplitRows, counts: Mapping[str, int], share: float, shown: int)
             f"memory: {counts['validation']:,} are held out"
         )
     return notes
-
-
-def is_too_large(path: Path) -> bool:
-    """Return whether a table would take more than the free memory.
-
-    Args:
-        path: of the table; what is no file or folder of a table takes none.
-    """
-    if path.is_dir():
-        files = [entry for entry in path.iterdir() if entry.suffix.lower() == ".parquet"]
-    else:
-        files = [path] if path.is_file() and _can_be_streamed(path) else []
-    suffix = path.suffix.lower()
-    times = ARRAYS_IN_MEMORY if suffix == NPZ else IN_MEMORY * (UNPACKED if suffix in PACKED else 1)
-    return times * sum(file.stat().st_size for file in files) > host_free_bytes()
-
-
-def _can_be_streamed(path: Path) -> bool:
-    """Return whether a file can be read in parts, as a compressed .npz file cannot."""
-    return is_streamed(path) or (path.suffix.lower() == NPZ and not is_packed(path))
-
-
-def _check_settings(experiment: Experiment, path: Path) -> None:
-    """Check that an experiment has no settings that data in parts lack.
-
-    Raises:
-        ExperimentError: naming the setting, with what to write instead.
-        DataError: for data that are no table.
-    """
-    training = experiment.training
-    is_arrays = path.suffix.lower() == NPZ
-    if not path.exists() or not (path.is_dir() or is_arrays or is_streamed(path)):
-        raise DataError(
-            f"stream = true reads .parquet files, folders of them, .csv, .npy, and .npz files in "
-            f"parts, not {experiment.data!r}: leave it out."
-        )
-    if training.batch_size == "all":
-        raise ExperimentError(
-            'batch_size = "all" needs all rows in memory, but they are read in parts (stream): '
-            "write a number, such as 1024."
-        )
-    if experiment.target is None and not is_arrays:
-        names = ", ".join(stream(experiment.data).schema)
-        raise ExperimentError(
-            f"{path.name} is a table: name the column to predict, with --target COLUMN or "
-            f'target = "…". Its columns: {names}.'
-        )

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from gradus.exports.onnx.graph import Graph, Tensor
-from gradus.exports.onnx.layers import array_of, axes, convert, converts, to_float
+from gradus.exports.onnx.layers import array_of, axes, cannot_export, convert, converts, to_float
 from gradus.nn.layers.attention import (
     MultiHeadAttention,
     PositionalEmbedding,
@@ -20,17 +20,25 @@ LOWEST_SCORE = np.finfo(np.float32).min
 
 
 @converts(MultiHeadAttention)
-def convert_attention(graph: Graph, layer: MultiHeadAttention, x: Tensor) -> Tensor:
-    """Each step's weighted mean of the steps that it may attend to."""
-    heads = int(layer.num_heads)
+def convert_attention(
+    graph: Graph, layer: MultiHeadAttention, x: Tensor, other: Tensor | None = None
+) -> Tensor:
+    """Each step's weighted mean of the steps that it may attend to, its own or another sequence's.
+
+    Raises:
+        GradusError: naming the layer, if only the other sequence has padding.
+    """
+    heads, source = int(layer.num_heads), x if other is None else other
+    if x.mask is None and source.mask is not None:  # `convert` would take its mask for the output's
+        raise cannot_export(layer, "it attends to padding, and its own steps have none")
     query, key, value = (
-        _split_heads(graph, convert(graph, each, x), heads)
-        for each in (layer.query, layer.key, layer.value)
+        _split_heads(graph, convert(graph, each, given), heads)
+        for each, given in ((layer.query, x), (layer.key, source), (layer.value, source))
     )
     size = layer.query.kernel.shape[1] // heads
     scaled = graph.op("Div", query, np.float32(math.sqrt(size)))
     scores = graph.op("MatMul", scaled, graph.op("Transpose", key, perm=[0, 1, 3, 2]))
-    allowed = _allowed(graph, layer, x)
+    allowed = _allowed(graph, layer, x, source)
     if allowed is not None:
         scores = graph.op("Where", allowed, scores, LOWEST_SCORE)
     weights = graph.op("Softmax", scores, axis=-1)
@@ -49,13 +57,13 @@ def _split_heads(graph: Graph, x: Tensor, heads: int) -> Tensor:
     return graph.op("Transpose", parts, perm=[0, 2, 1, 3])
 
 
-def _allowed(graph: Graph, layer: MultiHeadAttention, x: Tensor) -> Tensor | None:
-    """Return which steps to attend to, `(batch or 1, 1, steps or 1, steps)`; None for all."""
+def _allowed(graph: Graph, layer: MultiHeadAttention, x: Tensor, source: Tensor) -> Tensor | None:
+    """Return which steps to attend to, `(batch or 1, 1, steps or 1, others)`; None for all."""
     masks = []
-    if x.mask is not None:
-        masks.append(graph.op("Unsqueeze", x.mask, axes(1, 2)))
+    if source.mask is not None:
+        masks.append(graph.op("Unsqueeze", source.mask, axes(1, 2)))
     if layer.causal:
-        triangle = np.tri(x.shape[0], dtype=bool)[None, None]
+        triangle = np.tri(x.shape[0], source.shape[0], dtype=bool)[None, None]
         masks.append(graph.weight("causal", triangle))
     return functools.reduce(lambda a, b: graph.op("And", a, b), masks) if masks else None
 

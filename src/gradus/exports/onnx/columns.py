@@ -70,7 +70,7 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
 
 
 def _check_no_texts(preprocessor: TablePreprocessor) -> None:
-    """Refuse texts: ONNX's operations divide them into other words than training did."""
+    """Refuse texts: ONNX lowers, normalizes, and divides them otherwise (docs/design.md)."""
     names = [column.name for column in preprocessor.columns if isinstance(column, TextEncoder)]
     if names:
         raise GradusError(

@@ -21,6 +21,7 @@ from gradus.models.variational import GaussianCode
 from gradus.nn import activations
 from gradus.nn.layers.attention import TransformerEncoder
 from gradus.nn.layers.containers import (
+    Functional,
     Lambda,
     Parallel,
     Repeat,
@@ -59,6 +60,12 @@ def convert_parallel(graph: Graph, layer: Parallel, x: Any) -> Any:
         if layer.merge is None:
             return tuple(outputs)
     return merge_into_one(graph, layer.merge, outputs)
+
+
+@converts(Functional)
+def convert_functional(graph: Graph, layer: Functional, x: Any) -> Any:
+    """Layers that are called in any order; one that is called twice shares its weights."""
+    return layer.evaluate(x, functools.partial(convert, graph))
 
 
 @converts(TimeDistributed)

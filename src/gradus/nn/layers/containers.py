@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from gradus.checks import as_items, as_result, is_word, whole_number
 from gradus.checks import function as check_callable
-from gradus.checks import is_word, whole_number
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn.arguments import check_sizes
 from gradus.nn.heads import reshape_steps
@@ -193,6 +193,143 @@ class Parallel(Layer):
             if self.merge is None:
                 return tuple(outputs)
         return merge(self, self.merge, outputs)
+
+
+class Functional(Layer):
+    """A graph of layers, each called on what others returned, and as often as needed.
+
+    `layers` says which layers there are, `calls` what is computed: the name of each result, with
+    the layer that returns it and the names of what the layer is given. A layer that is called
+    several times has its weights once, and one of two inputs, such as cross-attention, is given
+    both. A layer that takes a tuple (`Add`, `Sequential`) is given several results as one.
+
+    Args:
+        layers: the layers by name.
+        calls: for each result, in order, `(layer, input, ...)`, where an input is the name of an
+            earlier result or of one of `inputs`.
+        inputs: what the network's input is called; for a dict or a tuple, the names of its arrays.
+        outputs: the result that is returned, or a list or dict of several; None for the last one.
+
+    Raises:
+        GradusError: for a name that is none of a layer, a result, or an input (with the nearest);
+            for a layer that is not called, and a name that two results or inputs share.
+
+    Examples:
+        >>> twins = gr.Functional(
+        ...     layers={"encode": gr.Dense(4, "tanh"), "compare": gr.Subtract()},
+        ...     calls={
+        ...         "a": ("encode", "left"),
+        ...         "b": ("encode", "right"),
+        ...         "difference": ("compare", "a", "b"),
+        ...     },
+        ...     inputs=("left", "right"),
+        ... )
+        >>> x = {"left": jnp.ones((2, 3)), "right": jnp.ones((2, 3))}
+        >>> gr.init(twins, 0, x)(x)[0].tolist()
+        [0.0, 0.0, 0.0, 0.0]
+    """
+
+    takes_several = True
+
+    def __init__(
+        self,
+        layers: Mapping[str, Layer],
+        calls: Mapping[str, Sequence[str]],
+        inputs: str | Sequence[str] = "x",
+        outputs: str | Sequence[str] | Mapping[str, str] | None = None,
+    ) -> None:
+        if not isinstance(layers, dict) or not isinstance(calls, dict) or not calls:
+            raise GradusError(
+                "Functional takes dicts of layers and of calls: write "
+                'Functional({"dense": Dense(4)}, {"y": ("dense", "x")}).'
+            )
+        _check_layers("Functional", list(layers.values()))
+        self.layers = layers
+        self.calls = {result: _names_in(call) for result, call in calls.items()}
+        self.inputs = inputs if isinstance(inputs, str) else _names_in(inputs)
+        is_dict = outputs is None or isinstance(outputs, str | Mapping)
+        self.outputs = outputs if is_dict else _names_in(outputs)
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """Refuse calls of layers, inputs, and outputs that do not exist."""
+        known, outputs = list(_names_in(self.inputs)), self.outputs
+        named = _names_in(outputs.values() if isinstance(outputs, Mapping) else outputs)
+        if outputs is not None and not named:
+            raise GradusError(
+                "Functional: outputs has no name: write that of a result, or several."
+            )
+        for name in (*self.layers, *known, *self.calls, *named):
+            if not isinstance(name, str):
+                raise GradusError(f"Functional: {name!r} is no name: write a word, such as 'y'.")
+        for result, call in self.calls.items():
+            if len(call) < 2:
+                raise GradusError(
+                    f"Functional: {result!r} is {call!r}: write the name of a layer and those of "
+                    'its inputs, such as ("dense", "x").'
+                )
+            if result in known:
+                raise GradusError(f"Functional: two results or inputs are called {result!r}.")
+            if not is_word(call[0], self.layers):
+                raise unknown("layer", call[0], self.layers)
+            for given in call[1:]:
+                if not is_word(given, known):
+                    raise unknown(f"input of {result!r}", given, known)
+            known.append(result)
+        for name in named:
+            if not is_word(name, known):
+                raise unknown("output", name, known)
+        called = {call[0] for call in self.calls.values()}
+        if unused := [name for name in self.layers if name not in called]:
+            raise GradusError(f"Functional: the layer {unused[0]!r} is not called: leave it out.")
+
+    def call(self, x: Any) -> Any:
+        """Return the output, or all of them as a tuple or a dict."""
+        return self.evaluate(x, lambda layer, *given: layer(*given))
+
+    def evaluate(self, x: Any, apply: Callable[..., Any]) -> Any:
+        """Return the outputs, each layer called by `apply(layer, *inputs)`."""
+        values = self._named_inputs(x)
+        for result, (name, *names) in self.calls.items():
+            layer, given = self.layers[name], tuple(values[each] for each in names)
+            several = len(given) > 1 and layer.takes_several
+            values[result] = apply(layer, given) if several else apply(layer, *given)
+        if self.outputs is None:
+            return values[result]
+        if isinstance(self.outputs, str):
+            return values[self.outputs]
+        if isinstance(self.outputs, Mapping):
+            return {key: values[name] for key, name in self.outputs.items()}
+        return tuple(values[name] for name in self.outputs)
+
+    def layers_given(self, name: str) -> list[Layer]:
+        """Return the layers that are given an input or a result."""
+        return [self.layers[call[0]] for call in self.calls.values() if name in call[1:]]
+
+    def _named_inputs(self, x: Any) -> dict[str, Any]:
+        """Return the inputs by name.
+
+        Raises:
+            ShapeError: for other inputs than the graph has.
+        """
+        if isinstance(self.inputs, str):
+            return {self.inputs: x}
+        if isinstance(x, dict) and set(x) == set(self.inputs):
+            return dict(x)
+        if isinstance(x, tuple | list) and len(x) == len(self.inputs):
+            return dict(zip(self.inputs, x, strict=True))
+        given = f"a dict of {', '.join(map(str, x))}" if isinstance(x, dict) else as_result(x)
+        raise ShapeError(
+            f"{self._label()} takes a dict of {', '.join(self.inputs)}, or a tuple in this order, "
+            f"but was given {given}."
+        )
+
+
+def _names_in(given: Any) -> tuple[str, ...]:
+    """Return the one name, or the names in a list, that are given."""
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(as_items(given) or ())
 
 
 class TimeDistributed(Layer):

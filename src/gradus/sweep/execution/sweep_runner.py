@@ -71,6 +71,15 @@ class SweepRunner(TrialRunner):
             return []
         return [dataclasses.replace(self.records[number].trial) for number in numbers]
 
+    def recorded_trials(self, search: Search) -> list[Trial]:
+        """Return all trials of a search: those that have records, and others that wait."""
+        return [
+            dataclasses.replace(self.records[number].trial)
+            if number in self.records
+            else Trial(number, {})
+            for number in range(search.trials)
+        ]
+
     def next_batch(self, search: Search, first: int, retrain: bool = False) -> list[Trial]:
         """Return the batch from trial `first` on, its values drawn or as recorded.
 

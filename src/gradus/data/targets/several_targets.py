@@ -17,7 +17,7 @@ from gradus.data.columns.labels import (
     regression_targets,
 )
 from gradus.data.tables import Table
-from gradus.data.targets import Target
+from gradus.data.targets.target import Target
 from gradus.errors import DataError
 
 if TYPE_CHECKING:

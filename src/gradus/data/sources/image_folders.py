@@ -94,7 +94,7 @@ def has_validation_part(folder: str | Path) -> bool:
 
     Examples:
         >>> import pathlib, tempfile
-        >>> from gradus.data.image_folders import has_validation_part
+        >>> from gradus.data.sources.image_folders import has_validation_part
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for part in ("train", "val", "test"):
         ...         pathlib.Path(folder, part).mkdir()

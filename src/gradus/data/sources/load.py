@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gradus.data.array_preprocessor import read_image_bytes, standard_images
-from gradus.data.arrays import as_array, check_finite
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.labels import regression_notes, regression_targets
 from gradus.data.columns.tasks import check_task
-from gradus.data.datasets import BUILT_IN, Dataset, labeled_dataset
-from gradus.data.files import existing_file, file_suffix, read_bytes
-from gradus.data.frames import column_name
-from gradus.data.idx_files import idx_parts, read_idx_folder
-from gradus.data.image_folders import read_image_folder
+from gradus.data.datasets import Dataset
+from gradus.data.files import existing_file, file_suffix
 from gradus.data.images import ImageSize, chosen_size, is_picture, resize_images
-from gradus.data.reading.compression import check_unpacked_size
-from gradus.data.several_targets import Classes, SeveralTargets
+from gradus.data.sources.built_in import BUILT_IN
+from gradus.data.sources.idx_files import idx_parts, read_idx_folder
+from gradus.data.sources.image_folders import read_image_folder
+from gradus.data.sources.npz_files import read_npz
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_sources import (
     is_in_archive,
@@ -36,18 +27,13 @@ from gradus.data.table_sources import (
     tables_in_folder,
 )
 from gradus.data.tables import Table, as_table
-from gradus.data.targets import Target
-from gradus.errors import DataError, nearest, no_column
+from gradus.data.targets import Classes, SeveralTargets, Target
+from gradus.data.targets.naming import TargetName, find_targets, is_in_first_row
+from gradus.errors import DataError, nearest
 from gradus.foreign_names.arguments import explain_arguments
-from gradus.host_memory import host_free_bytes
 
 IN_DATA_FOLDER = ("mnist", "fashion-mnist")
 """Names of data sets that `load` looks for in the folder named by GRADUS_DATA."""
-
-TargetName = str | int | Sequence[str | int]
-"""The name or number of a target column, or those of several; "a,b" names several, too."""
-
-_NPZ_KEYS = (("x", "y"), ("X", "y"), ("x_train", "y_train"), ("X_train", "y_train"))
 
 
 @explain_arguments
@@ -111,7 +97,7 @@ def load(
         return _folder(path, labels, image_size)
     if file_suffix(path) == ".npz":
         _check_no_target(target, source)
-        return resized(_read_npz(path, task, labels), image_size)
+        return resized(read_npz(path, task, labels), image_size)
     if is_picture(path):
         raise DataError(
             f"{str(source)!r} is one image: name a folder with a subfolder of images of each class."
@@ -178,7 +164,7 @@ def _table(
     formats: Mapping[str, ColumnFormat] | None,
 ) -> Dataset:
     table = as_table(source, options, formats)
-    if options.header is None and _is_in_first_row(table, target):
+    if options.header is None and is_in_first_row(table, target):
         table = as_table(source, replace(options, header=True), formats)
     names, options = table.frame.columns, table.options
     if target is None:
@@ -186,7 +172,7 @@ def _table(
             table.frame, feature_names=tuple(names), name=name, notes=table.notes,
             formats=table.formats, options=options,
         )  # fmt: skip
-    targets = _find_targets(target, table)
+    targets = find_targets(target, table)
     if len(targets) > 1:
         return _table_of_several(table, targets, task, classes, name)
     target, classes = targets[0], tuple(classes)
@@ -237,179 +223,3 @@ def _table_of_several(
         formats=table.formats,
         options=table.options,
     )
-
-
-def _is_in_first_row(table: Table, target: TargetName | None) -> bool:
-    """Return whether a file's first row, taken for data, names the target."""
-    if target is None or table.options.header is not False or target in table.source.columns:
-        return False
-    if table.source.height < 2:
-        return False
-    first = table.source.row(0)
-    return str(target) in first or all(str(part) in first for part in _target_parts(target))
-
-
-def _target_parts(target: TargetName) -> list[str | int]:
-    """Return the names or numbers of the several columns that a target may name."""
-    if isinstance(target, str):
-        return [part.strip() for part in target.split(",")]
-    return list(target) if isinstance(target, Sequence) else [target]
-
-
-def _find_targets(target: TargetName, table: Table) -> tuple[str, ...]:
-    """Return the names of the target columns; a column whose own name has a comma comes first.
-
-    Raises:
-        DataError: if there is no such column, or one is named twice.
-    """
-    if column_name(target) in table.source.columns:
-        return (column_name(target),)
-    found = tuple(_find_target(part, table) for part in _target_parts(target))
-    if not found:
-        raise DataError("target=[] names no column: leave it out, or name one.")
-    for index, name in enumerate(found):
-        if name in found[:index]:
-            raise DataError(f"The target {name!r} is named twice: write each column once.")
-    return found
-
-
-def _find_target(target: str | int, table: Table) -> str:
-    """Return the name of the target column, which may be given by its number.
-
-    Raises:
-        DataError: if there is no such column.
-    """
-    names = table.source.columns
-    if column_name(target) in names:
-        return column_name(target)
-    if re.fullmatch(r"-?\d+", str(target)):
-        number = int(target)
-        if 1 <= abs(number) <= len(names):
-            return names[number - 1 if number > 0 else number]
-    error = no_column(target, names, "target column")
-    index = next((note for note in table.notes if note.startswith(f"the index {target!r}")), None)
-    if index is not None:
-        raise DataError(f"{error} But {index}.")
-    sheet = next((note for note in table.notes if note.startswith("the sheet ")), None)
-    if sheet is not None:
-        raise DataError(f"{error} Note that {sheet}.")
-    if table.options.header is False:
-        raise DataError(
-            f"{error} The file has no header, so a column goes by its number: target={len(names)}, "
-            "or -1 for the last."
-        )
-    if len(names) > 1 or table.options.header is None:
-        raise error
-    raise DataError(
-        f"{error} The file is read as one column: if something else than a comma, semicolon, tab, "
-        "or bar divides its values, say so: separator=…; a file of fixed widths must become a .csv."
-    )
-
-
-def _read_npz(path: Path, task: str | None, classes: Sequence[str]) -> Dataset:
-    arrays, keys, others = _npz_arrays(path)
-    train = _npz_part(arrays, keys, task, classes, path.stem)
-    if others:
-        note = unused_arrays_note(others)
-        train = replace(train, notes=(*train.notes, note))
-    test_keys = (test_key(keys[0]), test_key(keys[1]))
-    if test_keys[0] not in arrays:
-        return train
-    test = _npz_part(arrays, test_keys, train.task, train.class_names, path.stem)
-    return replace(train, test=test)
-
-
-def unused_arrays_note(names: Sequence[str]) -> str:
-    """Return which arrays of a file are not used, in a sentence without its end."""
-    if len(names) == 1:
-        return f"the array {names[0]} is not used"
-    return f"the arrays {', '.join(names)} are not used"
-
-
-def test_key(key: str) -> str:
-    """Return the name of the test part beside that of the training part, "x_test" for "x"."""
-    return key.replace("train", "test") if "train" in key else f"{key}_test"
-
-
-def _npz_arrays(path: Path) -> tuple[dict[str, np.ndarray], tuple[str, str], list[str]]:
-    """Return the arrays of inputs and targets in an .npz file, and the names of those to train on.
-
-    Other arrays are not unpacked; their names come last.
-    """
-    try:
-        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as archive:
-            keys = training_keys(archive.files, str(path))
-            wanted = [key for key in (*keys, *map(test_key, keys)) if key in archive.files]
-            sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
-            size = sum(sizes.get(f"{key}.npy", sizes.get(key, 0)) for key in wanted)
-            check_unpacked_size(size, host_free_bytes(), repr(str(path)))
-            others = [key for key in archive.files if key not in wanted]
-            return {key: archive[key] for key in wanted}, keys, others
-    except DataError:
-        raise
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
-        raise DataError(f"{str(path)!r} is not an .npz file, or is damaged: {error}.") from None
-    except (MemoryError, OverflowError) as error:
-        raise DataError(f"{str(path)!r} is damaged, or too large: {error}.") from None
-    except ValueError as error:
-        raise DataError(
-            f"{str(path)!r} cannot be read: {error}. Arrays of Python objects are pickles, which "
-            "gradus never loads; save arrays of numbers, or of fixed-width text."
-        ) from None
-
-
-def training_keys(names: Sequence[str], path: str) -> tuple[str, str]:
-    """Return the names of the inputs and targets to train on among the arrays of a file."""
-    for keys in _NPZ_KEYS:
-        if keys[0] in names:
-            return keys
-    if len(names) == 1:
-        return names[0], "y"
-    raise DataError(
-        f"{path!r} has the arrays {', '.join(names)}; name them x and y, or x_train, y_train, "
-        "x_test and y_test."
-    )
-
-
-def _npz_part(
-    arrays: dict[str, np.ndarray],
-    keys: tuple[str, str],
-    task: str | None,
-    classes: Sequence[str],
-    name: str,
-) -> Dataset:
-    x_key, y_key = keys
-    return array_dataset(arrays[x_key], arrays.get(y_key), task, classes, name, x_key)
-
-
-def array_dataset(
-    x: Any,
-    y: Any = None,
-    task: str | None = None,
-    classes: Sequence[str] = (),
-    name: str = "",
-    x_name: str = "x",
-) -> Dataset:
-    """Return arrays as a data set, as those of an .npz file: images are recognized.
-
-    Args:
-        x: the inputs, (n, …).
-        y: the targets, (n,) or (n, k), or None.
-        task: as in `load`.
-        classes: as in `load`.
-        name: of the data set.
-        x_name: what errors call the inputs.
-
-    Raises:
-        DataError: as `as_array`, `check_finite`, and `Target.fit`.
-    """
-    x = as_array(x, x_name, wide=True)
-    check_finite(x, x_name)
-    x, notes = standard_images(x, x_name)
-    scaling = None
-    if x.dtype == np.uint8:
-        x, scaling, more = read_image_bytes(x, x_name)
-        notes += more
-    if y is None:
-        return Dataset(x, name=name, notes=tuple(notes), scaling=scaling)
-    return labeled_dataset(x, y, task, classes, name=name, notes=tuple(notes), scaling=scaling)

@@ -1,4 +1,4 @@
-"""Targets: their task, their encoding for a network, and predictions in the target's units."""
+"""A target: its task, its encoding for a network, and predictions in its units."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.arrays import as_array, as_numpy
+from gradus.data.arrays import as_array
 from gradus.data.columns.cells import MISSING_IN_TYPED
-from gradus.data.columns.conversions import (
-    is_constant,
-    match_names,
-    to_names,
-    to_numbers,
-)
+from gradus.data.columns.conversions import is_constant, to_numbers
 from gradus.data.columns.decoding import decode_labels, unfit
-from gradus.data.columns.formats import ColumnFormat, texts
+from gradus.data.columns.formats import texts
 from gradus.data.columns.labels import (
     class_names,
     infer_task,
@@ -26,11 +21,15 @@ from gradus.data.columns.labels import (
 )
 from gradus.data.columns.spellings import spelling_notes
 from gradus.data.columns.tasks import check_one_column, check_task
-from gradus.data.frames import column_name
 from gradus.data.splitting.strata import class_labels
-from gradus.data.table_options import TableOptions
-from gradus.data.tables import Table, as_table
-from gradus.errors import DataError, nearest
+from gradus.data.targets.encoding import (
+    encode_flags,
+    encode_labels,
+    encode_numbers,
+    encode_one_hot,
+)
+from gradus.data.targets.values import as_column, as_outputs, as_rows, column_names_of, is_wide
+from gradus.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,12 +91,12 @@ class Target:
         """
         classes = texts("classes", classes)
         check_task(task)
-        values = _rows(values, name)
-        if _axes(values) == 2 and np.shape(values)[1] != 1 and task != "multitask":
+        values = as_rows(values, name)
+        if is_wide(values) and task != "multitask":
             return cls._fit_outputs(values, task, classes, name)
         check_one_column(task, name)
         as_classes = bool(classes) or (task != "regression" and is_few_words(values))
-        table = _table(values, name, as_classes)
+        table = as_column(values, name, as_classes)
         column, levels = table.label_column(name, task, classes), table.formats[name].levels
         return cls.fit_column(column, task, classes, levels)
 
@@ -142,7 +141,7 @@ class Target:
                 f"The target {name!r} has shape {outputs.shape}, one row of "
                 f"{outputs.shape[1]} outputs; for one target of each row, write {name}.reshape(-1)."
             )
-        names = _column_names(values) or tuple(map(str, range(outputs.shape[-1])))
+        names = column_names_of(values) or tuple(map(str, range(outputs.shape[-1])))
         if task not in ("regression", "multilabel") and class_labels(outputs) is not None:
             is_binary = len(names) == 2 and task != "multiclass"
             return cls(name, "binary" if is_binary else "multiclass", names)
@@ -158,15 +157,14 @@ class Target:
 
     @classmethod
     def _fit_flags(cls, flags: np.ndarray, names: tuple[str, ...], name: str) -> Target:
-        target = cls(name, "multilabel", names)
-        constant = is_constant(target.flags(flags), axis=0)
+        constant = is_constant(encode_flags(flags, names, name), axis=0)
         if constant.any():
             column = int(constant.argmax())
             raise DataError(
                 f"The label {names[column]!r} of the target {name!r} is always "
                 f"{flags[0, column]:g}: nothing to learn. Leave it out."
             )
-        return target
+        return cls(name, "multilabel", names)
 
     @classmethod
     def from_outputs(cls, outputs: np.ndarray, name: str) -> Target:
@@ -243,14 +241,12 @@ class Target:
         """
         if self.parts:
             raise DataError(f"The targets {self.name} are columns of a table: pass the table.")
-        values = _rows(values, self.name)
-        if _axes(values) == 2 and np.shape(values)[1] != 1:
-            if self.task == "multilabel":
-                return self.flags(as_array(values, self.name, wide=True))
-            if self.task != "regression":
-                return self._one_hot_labels(values)
-            return self._standardize(as_array(values, self.name, wide=True).astype(np.float64))
-        table = _table(values, self.name, as_classes=self.task != "regression")
+        values = as_rows(values, self.name)
+        if is_wide(values):
+            if self.task not in ("multilabel", "regression"):
+                return encode_one_hot(values, self.class_names, self.name)
+            return self._transform_numbers(as_array(values, self.name, wide=True))
+        table = as_column(values, self.name, as_classes=self.task != "regression")
         return self.transform_column(table.label_column(self.name, self.task, self.class_names))
 
     def transform_frame(self, frame: pl.DataFrame) -> Any:
@@ -260,78 +256,19 @@ class Target:
         if not self.columns:
             return self.transform_column(frame[self.name])
         values = np.stack([to_numbers(frame[name]) for name in self.columns], axis=1)
-        if self.task == "regression":
-            return self._standardize(values)
-        return self.flags(values)
-
-    def flags(self, values: np.ndarray) -> np.ndarray:
-        """Return flags (n, k) of several labels as int32.
-
-        Raises:
-            DataError: for another number of labels, or a value that is not 0 or 1.
-        """
-        if values.ndim != 2 or values.shape[1] != len(self.class_names):
-            raise DataError(
-                f"The target {self.name!r} has shape {values.shape}, not one column of 0 and 1 "
-                f"for each of the {len(self.class_names)} labels {', '.join(self.class_names)}."
-            )
-        known = (values == 0) | (values == 1)
-        if not known.all():
-            row, column = np.argwhere(~known)[0].tolist()
-            raise DataError(
-                f"The target {self.class_names[column]!r} is {values[row, column]:g} in row {row} "
-                "(counted from 0), not 0 or 1."
-            )
-        return values.astype(np.int32)
+        return self._transform_numbers(values)
 
     def transform_column(self, column: pl.Series) -> np.ndarray:
         """Encode a column, as `Table.label_column` returns it; otherwise as `transform`."""
         if self.task == "regression":
-            return self._standardize(to_numbers(column)[:, None])
-        labels = match_names(column, self.class_names)
-        if (labels < 0).any():
-            row = int(labels.argmin())
-            raise self._unknown_class(to_names(column)[row], row)
-        return labels
+            return self._transform_numbers(to_numbers(column)[:, None])
+        return encode_labels(column, self.class_names, self.name)
 
-    def _one_hot_labels(self, values: Any) -> np.ndarray:
-        names, rows = _column_names(values), as_numpy(values, self.name)
-        labels = class_labels(rows)
-        if labels is None or rows.shape[1] != len(self.class_names):
-            raise DataError(
-                f"The target {self.name!r} has shape {rows.shape}: pass labels of shape (n,), or "
-                f"one-hot rows of {len(self.class_names)} classes."
-            )
-        numbered = tuple(map(str, range(rows.shape[1])))
-        if not names or numbered in (names, self.class_names):
-            return labels.astype(np.int32)
-        if sorted(names) != sorted(self.class_names):
-            raise DataError(
-                f"The target {self.name!r} has the columns {', '.join(names)}, but its classes are "
-                f"{', '.join(self.class_names)}: name the columns so."
-            )
-        return np.array([self.class_names.index(name) for name in names], np.int32)[labels]
-
-    def _unknown_class(self, key: str | None, row: int) -> DataError:
-        if key is None:
-            return DataError(f"The target {self.name!r} is missing in row {row} (counted from 0).")
-        close = nearest(key, self.class_names)
-        hint = f" Did you mean {close!r}?" if close else ""
-        return DataError(
-            f"The target {self.name!r} is {key!r} in row {row} (counted from 0), which is none of "
-            f"the classes {', '.join(self.class_names)}.{hint}"
-        )
-
-    def _standardize(self, outputs: np.ndarray) -> np.ndarray:
-        if outputs.shape[1] != len(self.mean):
-            raise DataError(
-                f"The target {self.name!r} has {outputs.shape[1]} columns, not {len(self.mean)}."
-            )
-        if not np.isfinite(outputs).all():
-            row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
-            raise DataError(f"The target {self.name!r} is missing or infinite in row {row}.")
-        scaled = (outputs - np.asarray(self.mean)) / np.asarray(self.std)
-        return np.clip(scaled, -1e30, 1e30).astype(np.float32)
+    def _transform_numbers(self, values: np.ndarray) -> np.ndarray:
+        """Encode the numbers of a regression, or the flags of several labels, (n, k)."""
+        if self.task == "multilabel":
+            return encode_flags(values, self.class_names, self.name)
+        return encode_numbers(np.asarray(values, np.float64), self.mean, self.std, self.name)
 
     def inverse(self, outputs: Any) -> Any:
         """Convert predictions of a network to the target's units or class names.
@@ -351,7 +288,7 @@ class Target:
         """
         if self.parts:
             return {part.name: part.inverse(outputs[part.name]) for part in self.parts}
-        outputs = _outputs(outputs)
+        outputs = as_outputs(outputs)
         if self.task == "multilabel":
             return (outputs > 0.5).astype(np.int32)
         if self.task != "regression":
@@ -371,7 +308,7 @@ class Target:
         Raises:
             DataError: as `inverse`.
         """
-        given = _outputs(outputs)
+        given = as_outputs(outputs)
         if self.task == "multilabel":
             return (given > 0.5).astype(np.int32)
         return decode_labels(given, len(self.class_names))
@@ -401,44 +338,3 @@ def require_target(target: Target | None) -> Target:
     if target is None:
         raise DataError("This preprocessor was fitted without a target.")
     return target
-
-
-def _axes(values: Any) -> int:
-    return len(getattr(values, "shape", (0,)))
-
-
-def _rows(values: Any, name: str) -> Any:
-    """Return target values, a list of rows as an array."""
-    nested = isinstance(values, list | tuple) and len(values) > 0
-    if hasattr(values, "toarray") or (nested and isinstance(values[0], list | tuple)):
-        return as_numpy(values, name)
-    return values
-
-
-def _outputs(outputs: Any) -> np.ndarray:
-    """Return the outputs of a network as an array of numbers."""
-    array = as_numpy(outputs, "outputs")
-    if array.dtype.kind not in "biuf" or array.ndim == 0:
-        raise DataError(
-            f"{str(outputs)[:60]!r} is no output: write the numbers of a network, (n,)."
-        )
-    return array
-
-
-def _column_names(values: Any) -> tuple[str, ...]:
-    """Return the names of the columns of a frame; none for an array."""
-    return tuple(map(column_name, getattr(values, "columns", ())))
-
-
-def _table(values: Any, name: str, as_classes: bool) -> Table:
-    """Return target values as the column `name` of a table; its kind is inferred or classes."""
-    if _axes(values) == 2:
-        values = np.asarray(values)[:, 0]
-    if not hasattr(values, "__len__") or _axes(values) != 1:
-        raise DataError(f"The target {name!r} must have shape (n,) or (n, 1).")
-    if len(values) == 0:
-        raise DataError(f"The target {name!r} has no rows.")
-    if hasattr(values, "__array__") and not hasattr(values, "dtype"):
-        values = np.asarray(values)
-    columns = {name: ColumnFormat("category")} if as_classes else {}
-    return as_table({name: values}, TableOptions(columns=columns))
