@@ -42,7 +42,7 @@ sanitize: $(VENV)/gradus  ## call the native kernels with random shapes under Ad
 		$(BIN)/python tests/fuzz/native_kernels.py $(SANITIZED) 60 || exit 1; done
 
 # Benchmarks are checked for names that are gone, less strictly for types.
-LOOSE := arg-type assignment index method-assign var-annotated
+LOOSE := arg-type assignment call-overload index method-assign var-annotated
 
 lint: $(VENV)/lint  ## check style and types
 	$(BIN)/ruff check $(CODE)

@@ -17,10 +17,11 @@ before any mutant was diagnosed:
   them are wrong, though it does no harm.
 
 Rules were chosen by runs of the seeds 0 to 13, and what was missed with 14 to 18 was known when the
-last were written, so seeds begin at 19, which no rule knows: a run of a seed from 19 on must never be looked at while a rule is written. All networks are trained with
-the first five seeds before any is with others, so that a run that is stopped is a whole measurement
-of fewer seeds (`--rounds`). Outcomes are kept in the folder that GRADUS_DOCTOR_OUTCOMES names, if
-it does, so that an interrupted run goes on.
+last were written, so seeds begin at 19, which no rule knows: a run of a seed from 19 on must never
+be looked at while a rule is written. All networks are trained with the first five seeds before any
+is with others, so that a run that is stopped is a whole measurement of fewer seeds (`--rounds`).
+Outcomes are kept in the folder that GRADUS_DOCTOR_OUTCOMES names, if it does, so that an
+interrupted run goes on.
 """
 
 from __future__ import annotations
