@@ -71,7 +71,7 @@ mlir.make_ir_context = make_ir_context
 
 
 class LoweredInPlace:
-    """The primitives that JAX lowers where they stand: all whose lowering it would inline.
+    """The primitives that JAX lowers where they stand: all that it would inline on any platform.
 
     JAX writes a function for each first, in case that another is like it, and inlines that: a fifth
     of the time of lowering, for a module that is the same.
@@ -81,9 +81,11 @@ class LoweredInPlace:
         self.others = others
 
     def __contains__(self, primitive):
-        rules = mlir._lowerings, mlir._platform_specific_lowerings["cpu"]
-        found = [rule[primitive] for rule in rules if primitive in rule]
-        return primitive in self.others or all(rule.inline for rule in found)
+        inlined = primitive not in mlir._lowerings or mlir._lowerings[primitive].inline
+        everywhere = not any(
+            primitive in rules for rules in mlir._platform_specific_lowerings.values()
+        )
+        return primitive in self.others or (inlined and everywhere)
 
     def add(self, primitive):
         self.others.add(primitive)

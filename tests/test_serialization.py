@@ -100,7 +100,9 @@ def an_example(cls):
     for name, parameter in inspect.signature(cls).parameters.items():
         if parameter.default is not parameter.empty or parameter.kind is parameter.VAR_POSITIONAL:
             continue
-        if name in ("layers", "branches"):
+        if cls is gr.Functional:
+            arguments |= {"layers": {"twin": gr.Dense(2)}, "calls": {"a": ("twin", "x")}}
+        elif name in ("layers", "branches"):
             arguments[name] = [gr.Dense(2).named("first"), gr.Dropout(0.5)]
         elif cls is gr.Bidirectional:
             arguments[name] = gr.LSTM(2)

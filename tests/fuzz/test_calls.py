@@ -80,6 +80,8 @@ GIVEN = {
     "generator": gr.Dense(2),
     "discriminator": gr.Dense(1),
     "Bidirectional.layer": gr.LSTM(2),
+    "Functional.layers": {"twin": gr.Dense(3)},
+    "Functional.calls": {"a": ("twin", "x"), "b": ("twin", "a")},
     "FunctionLoss.function": lambda y, p: (y - p) ** 2,
     "FunctionPenalty.function": lambda w: abs(w).sum(),
     "FunctionTask.function": lambda net, x, y: ((net(x) - y) ** 2).mean(-1),
