@@ -122,6 +122,8 @@ def test_cells_that_training_had_no_like_of_are_said(run, frame):
         (lambda run, f: run.predict(f.assign(weight="heavy")), "'heavy' in row 0"),
         (lambda run, f: run.predict(7), "given as int"),
         (lambda run, f: run.predict("iris"), "trained on a table, but 'iris' is arrays"),
+        (lambda run, f: run.evaluate("iris"), "trained on a table, but 'iris' is arrays"),
+        (lambda run, f: run.evaluate("."), "but '.' is a folder without a table"),
         (lambda run, f: run.predict("gone.csv"), "gone.csv"),
         (lambda run, f: run.predict(f, threshold=1.5), "between 0 and 1"),
         (lambda run, f: run.evaluate(f, f["tame"]), "its column 'tame'"),

@@ -16,6 +16,7 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.arrays import as_array
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.unseen import UnseenValues
+from gradus.data.sources.load import has_own_target
 from gradus.data.sources.npz_files import array_dataset
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
@@ -98,6 +99,9 @@ def _read_source(
 ) -> Dataset:
     is_table = isinstance(preprocessor, TablePreprocessor)
     image_inputs.check_kind(source, model, is_table)
+    if is_table and target is not None and has_own_target(source):
+        kind = "a folder without a table" if Path(source).expanduser().is_dir() else "arrays"
+        raise of_other_kind(source, is_table, kind)
     if image_inputs.takes_images(model) and image_inputs.are_image_files(source):
         return image_inputs.read_image_files(source, model, target)
     data = load_data(source, *_expected(target, is_table), *_reading(preprocessor))

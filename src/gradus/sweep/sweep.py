@@ -22,7 +22,7 @@ from gradus.nn.casting import with_standard_promotion
 from gradus.objectives.metrics import needs_of
 from gradus.sweep.execution import get_executor
 from gradus.sweep.execution.executor import Executor
-from gradus.sweep.execution.on_stream import shared_order, stream_executor
+from gradus.sweep.execution.on_stream import refuse_batches, shared_order, stream_executor
 from gradus.sweep.execution.sweep_runner import SweepRunner
 from gradus.sweep.execution.trial_runner import TrialRunner
 from gradus.sweep.members.branch_fusion import fusible_choices
@@ -238,6 +238,7 @@ class Sweep:
                 "The model has no hyperparameter to search: write a space in place of a value, "
                 "such as Adam(gr.log_uniform(1e-4, 1e-1))."
             )
+        refuse_batches({"x": x, "validation_data": validation_data})
         order = shared_order(
             x,
             {**fit_settings, "shuffle": shuffle, "groups": groups, "times": times},

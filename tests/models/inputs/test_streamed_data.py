@@ -188,6 +188,30 @@ def test_batches_without_an_end_are_told(monkeypatch):
         next(unending)
 
 
+class Repeated:
+    """Says that it is endless as a `tf.data.Dataset` does after `repeat()`."""
+
+    def __iter__(self):
+        return itertools.cycle(batches())
+
+    def cardinality(self):
+        return np.int64(-1)
+
+
+def test_what_says_that_it_has_no_end_is_refused_without_steps():
+    with pytest.raises(DataError, match=r"x \(a Repeated\) repeats .* pass steps_per_epoch="):
+        model().fit(Repeated(), **OPTIONS)
+    assert len(list(as_stream(Repeated(), steps_per_epoch=3).epoch(0))) == 3
+
+
+@pytest.mark.parametrize(
+    "samples", [zip(X, Y, strict=True), ({"a": row} for row in X[:, 0]), iter(Y.tolist())]
+)
+def test_single_samples_are_no_batches(samples):
+    with pytest.raises(DataError, match=r"Item 0 of x .* is a single sample, not a batch"):
+        model().fit(samples, **{**OPTIONS, "epochs": 1})
+
+
 def test_a_generator_that_ends_within_an_epoch_is_told():
     whole = as_stream(batches(), steps_per_epoch=3, epochs=2)
     assert len(list(whole.epoch(0))) == 3

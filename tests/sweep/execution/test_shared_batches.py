@@ -6,7 +6,7 @@ import pytest
 
 import gradus as gr
 from gradus.data.streaming import parquet_rows, split_rows
-from gradus.errors import GradusError
+from gradus.errors import DataError, GradusError
 from gradus.sweep.execution import shared_batches
 from gradus.sweep.execution.local import Local
 
@@ -126,3 +126,31 @@ def test_a_fault_of_a_trial_is_its_own(rows):
     sweep.fit(rows[0], validation_data=rows[1], **FIT)
     assert [trial.status for trial in sweep.trials] == ["finished", "failed"]
     assert "needs all samples at once" in sweep.trials[1].error
+
+
+class Samples:
+    """Numbered samples, like those of PyTorch's `Dataset`."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return X[index], X[index]
+
+
+X = np.ones((8, 2), np.float32)
+BATCH = [(X, X)]
+
+
+@pytest.mark.parametrize(
+    ("x", "validation", "message"),
+    [
+        (lambda: iter(BATCH), None, r"x \(a function\) gives samples in its own way"),
+        (iter(BATCH), None, r"x \(a list_iterator\) .*: x, y = map\(np.concatenate, zip"),
+        (Samples(), None, r"x \(a Samples\) .*: x, y = map\(np.stack, zip"),
+        (X, lambda: iter(BATCH), r"validation_data \(a function\)"),
+    ],
+)
+def test_samples_that_come_in_their_own_way_are_refused(x, validation, message):
+    with pytest.raises(DataError, match=message):
+        gr.Sweep(model(gr.choice(0.1))).fit(x, X, validation_data=validation, verbose=False)

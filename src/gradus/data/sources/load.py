@@ -86,17 +86,16 @@ def load(
     labels = tuple(known)
     if not isinstance(source, str | Path):
         return _table(source, "table", target, task, known, options, formats)
+    if target is not None and has_own_target(source):
+        raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
     if str(source) in BUILT_IN:
-        _check_no_target(target, source)
         return resized(BUILT_IN.find(str(source))(), image_size)
     if is_no_path(source) or is_pattern(source) or is_in_archive(source):
         return _table(source, source_name(source), target, task, known, options, formats)
     path = _locate(source)
     if path.is_dir() and not tables_in_folder(path):
-        _check_no_target(target, source)
         return _folder(path, labels, image_size)
     if file_suffix(path) == ".npz":
-        _check_no_target(target, source)
         return resized(read_npz(path, task, labels), image_size)
     if is_picture(path):
         raise DataError(
@@ -105,9 +104,15 @@ def load(
     return _table(path, source_name(path), target, task, known, options, formats)
 
 
-def _check_no_target(target: TargetName | None, source: Any) -> None:
-    if target is not None:
-        raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
+def has_own_target(source: str | Path) -> bool:
+    """Whether data have targets apart from their columns: a data set, images in folders, arrays.
+
+    Args:
+        source: the name of a data set, or a path.
+    """
+    path = Path(source).expanduser()
+    in_folder = path.is_dir() and not tables_in_folder(path)
+    return str(source) in BUILT_IN or in_folder or file_suffix(path) == ".npz"
 
 
 def _locate(source: str | Path) -> Path:

@@ -280,8 +280,8 @@ def as_stream(
         shuffle_seed: of the order, where `x` has numbered items; None for their own.
 
     Raises:
-        DataError: if it can be read only once, but several epochs are wanted; has no items; or is
-            no data.
+        DataError: if it can be read only once, but several epochs are wanted; has no items;
+            repeats them without end; or is no data.
     """
     if isinstance(x, RowStream):
         if steps_per_epoch is not None:
@@ -317,6 +317,7 @@ def as_stream(
             )
         return Loader(None, x, called, steps_per_epoch, None)
     if isinstance(x, Iterable):
+        _refuse_endless(x, called, steps_per_epoch)
         return Loader(lambda: iter(x), iter(x), called, steps_per_epoch, _length(x))
     return None
 
@@ -361,6 +362,16 @@ def _is_buffer(x: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _refuse_endless(x: Any, called: str, steps_per_epoch: int | None) -> None:
+    """Refuse what says that it never ends, as a `tf.data.Dataset` does after `repeat()`."""
+    cardinality = getattr(x, "cardinality", None)
+    if steps_per_epoch is None and callable(cardinality) and cardinality() == -1:
+        raise DataError(
+            f"{called} repeats its batches without end: pass steps_per_epoch=… to fit, or leave "
+            "its repeat() out."
+        )
 
 
 def _length(x: Any) -> int | None:

@@ -26,7 +26,21 @@ def checked_batch(item: Any, y: str | None, name: str, number: int, part: str = 
         DataError: saying what of the batch is invalid, and why.
     """
     where = f"{part}x of batch {number}", f"{part}y of batch {number}"
-    return Samples(*check_arrays(*_batch_parts(item, y, name, number), where))
+    parts = _batch_parts(item, y, name, number)
+    if _has_single_value(parts[0]) or _has_single_value(parts[1]):
+        raise DataError(
+            f"Item {number} of {name} is a single sample, not a batch: its first axis must be "
+            "rows. A tf.data.Dataset has .batch(32) for it, a DataLoader batch_size=32; a "
+            "function yields x[i : i + 32], y[i : i + 32]."
+        )
+    return Samples(*check_arrays(*parts, where))
+
+
+def _has_single_value(part: Any) -> bool:
+    """Whether there is a number in place of an array, alone or as one of several arrays."""
+    part = tuple(part.values()) if isinstance(part, dict) else part
+    values = part if isinstance(part, tuple) else (part,)
+    return any(isinstance(v, int | float) or getattr(v, "ndim", None) == 0 for v in values)
 
 
 def _batch_parts(item: Any, y: str | None, name: str, number: int) -> tuple[Any, Any, Any]:

@@ -5,13 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gradus.data.streaming.batch_stream import RowStream
-from gradus.errors import GradusError
+from gradus.data.streaming.batch_stream import Items, RowStream, as_stream
+from gradus.errors import DataError, GradusError
 from gradus.space import Space
 from gradus.sweep.execution.executor import Executor
 from gradus.sweep.execution.local import Local
 from gradus.sweep.execution.shared_batches import SharedBatches
-from gradus.sweep.members.data import SharedOrder
+from gradus.sweep.members.data import PreparedInputs, SharedOrder
+
+
+def refuse_batches(data: Mapping[str, Any]) -> None:
+    """Refuse what yields its own batches or samples, such as a `DataLoader` or a generator.
+
+    Args:
+        data: the arguments of `Sweep.fit` by their names: x and validation_data.
+
+    Raises:
+        DataError: with what to write instead.
+    """
+    for name, given in data.items():
+        if isinstance(given, Space | PreparedInputs | RowStream | tuple | list):
+            continue
+        stream = as_stream(given, name)
+        if stream is not None:
+            gathered = "stack" if isinstance(stream, Items) else "concatenate"
+            raise DataError(
+                f"{stream.name} gives samples in its own way, but a sweep takes arrays, or rows of "
+                'a file that are read in parts, gr.data.stream("rows.parquet"). To sweep over its '
+                f"samples, gather them: x, y = map(np.{gathered}, zip(*data))."
+            )
 
 
 def shared_order(
