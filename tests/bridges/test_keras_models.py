@@ -194,6 +194,23 @@ class Twice(k.Layer):
         return 2 * x
 
 
+def test_masks_follow_the_steps_of_any_graph(rng):
+    codes = keras.Input((6,), dtype="int32", name="codes")
+    values = keras.Input((5, 4), name="values")
+    twin = k.LSTM(4, return_sequences=True, name="twin")
+    x = twin(k.Embedding(9, 4, mask_zero=True)(codes))
+    x = k.GlobalAveragePooling1D()(k.Add()([x, twin(k.Dense(4)(x))]))
+    y = k.GRU(3)(k.BatchNormalization()(k.Masking(-1.0)(values)))
+    z = k.Bidirectional(k.SimpleRNN(2))(k.Masking()(values))
+    model = keras.Model([codes, values], k.Dense(2)(k.Concatenate()([x, y, z])))
+    series = images(rng, 5, 4)
+    series[:, 3], series[:, 4] = -1, 0
+    padded = rng.integers(1, 9, (3, 6)) * (np.arange(6) < 4)
+    ours = same_outputs(model, {"codes": padded, "values": series})
+    with pytest.raises(gr.GradusError, match=r"Name its arrays: {'codes': …, 'values': …}"):
+        ours.predict((padded, series))
+
+
 class Own(keras.Model):
     def __init__(self):
         super().__init__()
@@ -230,7 +247,17 @@ def padded_twice(x):
         return k.Add()([twin(x), twin(k.Masking()(x))])
 
 
+def masked_by_two(x):
+    x = k.Concatenate()([k.Masking()(x), k.Masking(1.0)(x)])
+    return k.GlobalAveragePooling1D(name="both")(x)
+
+
 REFUSED = {
+    "'both' .* called with a mask that is not that of one": masked_by_two,
+    "'mine' .* called with a mask that is not that of one": (
+        lambda x: k.LSTM(2, name="mine")(x, mask=keras.ops.any(keras.ops.not_equal(x, 0), -1))
+    ),
+    "Layer 'sum.* the operation Sum of keras.ops": keras.ops.sum,
     "Layer 'lambda' .Lambda. holds code": k.Lambda(lambda y: y, name="lambda"),
     "Twice": Twice(name="mine"),
     "Layer 'bins' .* gradus has no layer Discretization": k.Discretization([0.5], name="bins"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradus.bridges.keras_files import arrays_of_layer
 from gradus.bridges.keras_layers import LayerReader, layer_name
+from gradus.bridges.keras_mask_arguments import MaskArguments, mask_sources
 from gradus.bridges.keras_nesting import (
     MERGES,
     START,
@@ -106,10 +107,17 @@ class KerasNetwork:
         self, config: Mapping[str, Any], entries: list[Any], paths: list[str], whole: bool
     ) -> Layer:
         calls: dict[str, Node] = {}
+        operations = {str(each.get("name")): each for each in entries if _is_operation(each)}
+        layers = [each for each in entries if not _is_operation(each)]
+        outputs = config.get("output_layers")
+        ends = _names(outputs)
+        masks = MaskArguments(mask_sources(operations, layers, ends))
         for entry, path in zip(entries, paths, strict=True):
-            for count, node in enumerate(self._calls(entry, path)):
-                calls[_node_name(node.name, count)] = node
+            if str(entry.get("name")) not in masks:
+                for count, node in enumerate(self._calls(entry, path, masks)):
+                    calls[_node_name(node.name, count)] = node
         nodes = in_order(calls)
+        masks.check(nodes)
         inputs = _names(config.get("input_layers"))
         if whole:
             found = {str(each.get("name")): each.get("config", {}) for each in entries}
@@ -117,8 +125,6 @@ class KerasNetwork:
                 name: (found[name].get("batch_shape"), str(found[name].get("dtype")))
                 for name in inputs
             }
-        outputs = config.get("output_layers")
-        ends = _names(outputs)
         keys = [str(key) for key in outputs] if isinstance(outputs, Mapping) else None
         several = len(ends) > 1 or keys is not None
         if whole and several:
@@ -134,8 +140,8 @@ class KerasNetwork:
         except NotNestedError:
             return as_functional(nodes, inputs, ends, keys)
 
-    def _calls(self, entry: Mapping[str, Any], path: str) -> Iterator[Node]:
-        """Yield the calls of a layer, the layer converted."""
+    def _calls(self, entry: Mapping[str, Any], path: str, masks: MaskArguments) -> Iterator[Node]:
+        """Yield the calls of a layer, the layer converted, and note the masks that they have."""
         where, kind, name = layer_name(entry), str(entry.get("class_name")), str(entry.get("name"))
         if kind == "InputLayer":
             yield Node(name, kind, [START], None)
@@ -147,12 +153,15 @@ class KerasNetwork:
         if len(causal) > 1:
             raise GradusError(f"{where} is causal in some of its calls only: that is one setting.")
         inputs = [list(_inputs_of(call, kind, where)) for call in calls]
+        for count, call in enumerate(calls):
+            for mask in _tensors((call.get("kwargs") or {}).get("mask"), where):
+                masks.add(where, _node_name(name, count), mask)
         is_merge = kind in MERGES and all(len(each) > 1 for each in inputs)
         if is_merge and self._is_along_last_axis(entry, kind, where):
             for each in inputs:
                 yield Node(name, kind, each, None)
             return
-        if str(entry.get("module")).startswith(OPERATIONS):
+        if _is_operation(entry):
             raise GradusError(f"{where}: the operation {kind} of keras.ops cannot be carried.")
         layer = self._layer(entry, path, causal.pop())
         for each in inputs:
@@ -195,12 +204,16 @@ def _paths_of(entries: list[Any], path: str, kind: str) -> list[str]:
     paths = []
     for entry in entries:
         name = snake_case(str(entry.get("class_name")))
-        is_layer = not str(entry.get("module")).startswith(OPERATIONS)
-        if is_layer and (kind != "Sequential" or name != "input_layer"):
+        if not _is_operation(entry) and (kind != "Sequential" or name != "input_layer"):
             count = counts[name] = counts.get(name, -1) + 1
             name = f"{name}_{count}" if count else name
         paths.append(f"{path}/{name}")
     return paths
+
+
+def _is_operation(entry: Mapping[str, Any]) -> bool:
+    """Whether it is an operation of `keras.ops`, not a layer."""
+    return str(entry.get("module")).startswith(OPERATIONS)
 
 
 def _tensors(value: Any, where: str) -> Iterator[str]:
@@ -245,6 +258,7 @@ def _check_call(call: Mapping[str, Any], kind: str, where: str) -> bool:
         if value not in (None, False) and not (isinstance(value, list) and not any(value))
     }
     causal = bool(options.pop("use_causal_mask", False))
+    options.pop("mask", None)  # `MaskArguments` checks it
     if kind == "MultiHeadAttention":
         options = {name: value for name, value in options.items() if name not in ATTENDED}
     if options:

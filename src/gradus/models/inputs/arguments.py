@@ -243,6 +243,9 @@ def check_shapes(example: Any, x: Any, where: str = "x") -> None:
         elif isinstance(actual, dict):
             alike = [key for key, shape in actual.items() if shape == expected]
             hint = f" Its {alike[0]!r} alone has such samples." if len(alike) == 1 else ""
+        elif isinstance(expected, dict) and isinstance(actual, tuple | list):
+            named = ", ".join(f"{name!r}: …" for name in expected)
+            hint = f" Name its arrays: {{{named}}}."
         raise ShapeError(
             f"The network was built for samples of shape {expected} but {where} has samples of "
             f"shape {actual}.{hint}"
