@@ -25,7 +25,7 @@ from gradus.nn.layers.separable_conv import BaseSeparableConv
 from gradus.objectives import losses, metrics
 from gradus.optim import optimizers, schedules
 from gradus.serialization import _classes, deserialize, serialize
-from gradus.train.task import OutputObjective, Supervised
+from gradus.train.tasks.base import OutputObjective, Supervised
 
 # Arguments without defaults, by name.
 EXAMPLES = {

@@ -164,7 +164,7 @@ if TYPE_CHECKING:
     from gradus.sweep.sweep import Sweep as Sweep
     from gradus.tracking import trackers as trackers
     from gradus.train import distributed as distributed
-    from gradus.train.function_task import FunctionTask as FunctionTask
+    from gradus.train.tasks.function_task import FunctionTask as FunctionTask
 
     __version__: str
 
@@ -294,7 +294,7 @@ _HOMES = {
     "gradus.sweep.sweep": ("Sweep",),
     "gradus.configuration": ("show_config",),
     "gradus.doctor.repair": ("repair",),
-    "gradus.train.function_task": ("FunctionTask",),
+    "gradus.train.tasks.function_task": ("FunctionTask",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 _MODULES = {

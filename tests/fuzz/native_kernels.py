@@ -21,6 +21,7 @@ import numpy as np
 from gradus.kernels import library as kernel_library
 from gradus.kernels.epilogues import affine, plain_rectify, rectify
 from gradus.kernels.library import kernels
+from gradus.kernels.lstm import _gradient, _sequence, plain_gradient, plain_sequence
 from gradus.kernels.matmul import multiply
 from gradus.kernels.rows import gather_rows
 from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
@@ -124,6 +125,28 @@ def check_rows(rng):
         np.testing.assert_array_equal(taken, table[numbers])
 
 
+def check_sequences(rng):
+    """Differentiate LSTMs over short sequences, some of them by several threads."""
+    for _ in range(4):
+        steps, batch, units = (int(2 ** rng.uniform(0, most)) for most in (3, 8, 5))
+        x, kernel = draw(rng, steps, batch, 4 * units), draw(rng, units, 4 * units) / units
+        mask = rng.random((steps, batch)) < 0.8 if rng.integers(2) else None
+        given = [each for each in (mask, draw(rng, 4 * units)) if each is not None]
+        options = {"masked": mask is not None, "biased": True}
+        found = jax.jit(lambda *own, options=options: _sequence.bind(*own, **options))(
+            x, kernel, *given
+        )
+        expected = plain_sequence(x, kernel, *given, **options)
+        dh = draw(rng, steps, batch, units)[-1 if rng.integers(2) else slice(None)]
+        _, c, gates = expected
+        given = [gates, kernel, *given[:-1], c, dh]
+        masked = {"masked": mask is not None}
+        found += [jax.jit(lambda *own, masked=masked: _gradient.bind(*own, **masked))(*given)]
+        expected += [plain_gradient(*given, **masked)]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
+
+
 def check_errors(rng):
     """Call with shapes that do not fit, and with rows that are not there."""
     a, b, c = (tuple(int(size) for size in rng.integers(1, 9, 2)) for _ in range(3))
@@ -152,6 +175,7 @@ CHECKS = (
     check_updates,
     check_products_with_updates,
     check_rows,
+    check_sequences,
     check_errors,
 )
 

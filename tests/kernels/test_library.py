@@ -22,9 +22,17 @@ def choose_fixture(monkeypatch):
     kernel_library.library.cache_clear()
 
 
-@pytest.mark.parametrize("setting", ["", "off", "0"])
-def test_they_are_off_unless_wanted(choose, setting):
-    assert str(choose(setting)) == "off: they are used if GRADUS_KERNELS=on"
+@pytest.mark.parametrize("setting", ["off", "0"])
+def test_they_can_be_turned_off(choose, setting):
+    assert str(choose(setting)) == f"off: GRADUS_KERNELS={setting}"
+
+
+def test_they_are_on_where_nothing_is_said(choose):
+    path = kernel_library.Path(kernel_library.__file__).with_name("libgradus_kernels.so.1")
+    if not path.is_file():
+        pytest.skip("the native kernels are not compiled")
+    assert choose("", path) == choose("on", path)
+    assert str(choose("", path)).startswith("on, with ")
 
 
 def test_an_unknown_setting_is_an_error(choose):

@@ -360,7 +360,7 @@ def test_a_layer_that_does_not_fit_is_named_with_both_shapes():
 @pytest.mark.slow
 def test_a_task_of_ones_own_trains():
     from gradus.nn.pytree import pytree
-    from gradus.train.task import Task
+    from gradus.train.tasks.base import Task
 
     @pytree
     class Half(Task):

@@ -10,7 +10,7 @@ from gradus.errors import ShapeError
 from gradus.nn import mask_tracking
 from gradus.nn.network import forward
 from gradus.train.batches import Batch
-from gradus.train.task import OutputObjective, Supervised
+from gradus.train.tasks.base import OutputObjective, Supervised
 
 X = np.array([[[1, 2], [3, 4], [0, 0]], [[5, 6], [0, 0], [0, 0]]], np.float32)
 MASK = np.array([[1, 1, 0], [1, 0, 0]], bool)

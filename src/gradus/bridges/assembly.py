@@ -17,7 +17,7 @@ from gradus.nn.layers.containers import Functional, Parallel, Sequential
 from gradus.nn.layers.embedding import Embedding
 from gradus.nn.network import with_weights
 from gradus.train import memory
-from gradus.train.task import is_head
+from gradus.train.tasks.base import is_head
 
 Note = Callable[[str], None]
 # The loss of a model that says none, by its final activation.

@@ -16,7 +16,7 @@ from gradus.objectives.metric import REGISTRY as METRICS
 from gradus.optim import schedules
 from gradus.optim.base import Optimizer
 from gradus.optim.optimizers import SGD, Adam, AdamW
-from gradus.train.task import OutputObjective, Supervised
+from gradus.train.tasks.base import OutputObjective, Supervised
 
 
 def compile_keras(

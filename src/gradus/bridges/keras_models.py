@@ -45,7 +45,7 @@ from gradus.nn.network import weights
 from gradus.optional import import_optional
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.state import init_train_state
-from gradus.train.task import is_head
+from gradus.train.tasks.base import is_head
 
 STEPS = 64  # of a sequence whose length the model leaves open, to build the network
 

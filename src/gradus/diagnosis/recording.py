@@ -33,7 +33,7 @@ from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import Schedule
 from gradus.rng import host_rng
-from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
+from gradus.train.tasks.base import Supervised, Task, penalty_loss, zip_outputs
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped

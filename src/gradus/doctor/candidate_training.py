@@ -24,11 +24,11 @@ from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.members.member import Member
 from gradus.train.inference import predict_batches
-from gradus.train.reconstruction import Reconstruction
+from gradus.train.tasks.reconstruction import Reconstruction
 
 if TYPE_CHECKING:
     from gradus.doctor.scores import Errors
-    from gradus.train.task import Task
+    from gradus.train.tasks.base import Task
 
 # The arguments of `fit` that members of one builder have in common.
 OPTIONS = ("monitor", "mode", "target", "restore_best", "shuffle")

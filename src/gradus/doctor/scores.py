@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.errors import GradusError
 from gradus.objectives.loss import Loss
-from gradus.train.task import Supervised, Task, zip_outputs
+from gradus.train.tasks.base import Supervised, Task, zip_outputs
 
 if TYPE_CHECKING:
     from jaxtyping import Float

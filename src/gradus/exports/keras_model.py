@@ -14,7 +14,7 @@ from gradus.bridges.keras_models import to_keras
 from gradus.exports.trained import Trained, network_notes
 from gradus.models.supervised import output_heads
 from gradus.objectives.loss import takes_logits
-from gradus.train.task import OutputObjective, Supervised
+from gradus.train.tasks.base import OutputObjective, Supervised
 
 
 def keras_bytes(trained: Trained) -> bytes:

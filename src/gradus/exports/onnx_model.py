@@ -31,8 +31,8 @@ from gradus.exports.trained import Trained
 from gradus.nn.casting import with_standard_promotion
 from gradus.objectives.loss import Loss
 from gradus.optional import installed_version
-from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import OutputObjective, Supervised, Task
+from gradus.train.tasks.base import OutputObjective, Supervised, Task
+from gradus.train.tasks.reconstruction import Reconstruction
 
 LABEL, PROBABILITIES, SCORES = "prediction", "probabilities", "scores"
 

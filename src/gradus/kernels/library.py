@@ -16,8 +16,9 @@ from gradus.errors import GradusError, warn
 
 SETTING = "GRADUS_KERNELS"
 CHOICES = ("on", "avx512", "avx2", "baseline")  # the best instruction set, or one of them
-LARGEST_BATCH = 256  # samples of a step, above which XLA, on all cores, is as fast or faster
-TARGETS = ("gradus_matmul", "gradus_update", "gradus_take_rows")
+TARGETS = (
+    "gradus_matmul", "gradus_update", "gradus_take_rows", "gradus_lstm", "gradus_lstm_gradient",
+)  # fmt: skip
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.
 _in_training = jax.make_user_context(False)
@@ -50,9 +51,9 @@ def library() -> Library:
     Raises:
         GradusError: if the environment variable has an unknown value.
     """
-    setting = os.environ.get(SETTING, "").lower()
-    if setting in ("", "off", "0", "no", "false"):
-        return Library(None, f"they are used if {SETTING}=on")
+    setting = os.environ.get(SETTING, "").lower() or "on"
+    if setting in ("off", "0", "no", "false"):
+        return Library(None, f"{SETTING}={setting}")
     if setting not in CHOICES:
         raise GradusError(f"{SETTING}={setting}: write off, or {' or '.join(CHOICES)}.")
     if jax.default_backend() != "cpu":

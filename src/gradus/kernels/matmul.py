@@ -20,6 +20,10 @@ from gradus.kernels.primitive import define_kernel
 _CALL = re.compile(
     r'@gradus_matmul\(.*then = "".*: \(tensor<(\d+)x(\d+)xf32>, .*-> tensor<\d+x(\d+)xf32>'
 )
+# An LSTM's call, either way: each step has a product of the state and U, or of its gradient.
+_SEQUENCES = re.compile(
+    r"@gradus_lstm\w*\(.*: \(tensor<(\d+)x(\d+)x\d+xf32>, tensor<(\d+)x(\d+)xf32>"
+)
 MOST_OPERATIONS = 1e8  # multiply-adds of a product, above which XLA's is as fast
 MOST_WEIGHTS = 250_000  # of a layer: more leave the cache from step to step, and XLA is as fast
 
@@ -55,8 +59,8 @@ def count_operations(program: str) -> int:
 
     XLA's own count has none of them.
     """
-    products = _CALL.findall(program)
-    return sum(2 * int(a) * int(b) * int(columns) for a, b, columns in products)
+    factors = [*_CALL.findall(program), *_SEQUENCES.findall(program)]
+    return sum(2 * math.prod(map(int, each)) for each in factors)
 
 
 def multiply(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:

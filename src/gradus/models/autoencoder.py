@@ -26,7 +26,7 @@ from gradus.nn.layers.sparsity import Sparsity
 from gradus.nn.network import fresh, init
 from gradus.train import inference
 from gradus.train.history import History
-from gradus.train.reconstruction import Reconstruction
+from gradus.train.tasks.reconstruction import Reconstruction
 
 NOISES = {
     "gaussian": GaussianNoise,

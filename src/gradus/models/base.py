@@ -48,8 +48,8 @@ from gradus.models.supervised import (
 from gradus.nn.casting import with_standard_promotion
 from gradus.train import inference
 from gradus.train.batches import Samples
-from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import OutputObjective, Supervised, Task
+from gradus.train.tasks.base import OutputObjective, Supervised, Task
+from gradus.train.tasks.reconstruction import Reconstruction
 
 
 class BaseModel(NetworkModel):

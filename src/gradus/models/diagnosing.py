@@ -27,7 +27,7 @@ from gradus.nn.network import forward, fresh, recorded, with_weights
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.state import TrainState
-from gradus.train.task import Supervised, Task, penalty_loss, zip_outputs
+from gradus.train.tasks.base import Supervised, Task, penalty_loss, zip_outputs
 from gradus.train.training_program import FitConfig
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from gradus.nn.heads import Head
 from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh
 from gradus.objectives.loss import takes_logits
-from gradus.train.task import is_head, predictions
+from gradus.train.tasks.base import is_head, predictions
 
 MIN_PROBABILITY = 1e-30  # for the logarithm of a probability without logits
 

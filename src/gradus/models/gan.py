@@ -21,7 +21,7 @@ from gradus.rng import host_rng
 from gradus.space import given_values
 from gradus.train import inference
 from gradus.train.batches import Batch
-from gradus.train.task import Accumulators, Task, predictions
+from gradus.train.tasks.base import Accumulators, Task, predictions
 
 LOSSES = ("non_saturating", "least_squares")
 

@@ -21,7 +21,7 @@ from gradus.nn.network import fresh, join_path, recorded, weights, with_weights
 from gradus.nn.pytree import canonicalize
 from gradus.rng import host_rng
 from gradus.train.batches import Batch
-from gradus.train.task import Supervised, Task
+from gradus.train.tasks.base import Supervised, Task
 
 STEP = 1e-5  # of a finite difference, relative to the weight or to 1
 MIN_GRADIENT = 1e-6  # below it, differences are only rounding

@@ -40,7 +40,7 @@ from gradus.train.lr_range_test import RangeTest, run_range_test
 from gradus.train.progress import TrainingProgress
 from gradus.train.state import TrainState
 from gradus.train.streaming.stream_program import StreamProgram, of_whole_epochs
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 from gradus.train.training_program import FitConfig, TrainingProgram
 
 

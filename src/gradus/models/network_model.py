@@ -40,7 +40,7 @@ from gradus.space import Space
 from gradus.train import memory
 from gradus.train.history import History
 from gradus.train.state import TrainState
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 
 M = TypeVar("M", bound="NetworkModel")
 

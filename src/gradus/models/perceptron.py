@@ -21,7 +21,7 @@ from gradus.optim.optimizers import SGD
 from gradus.space import given_values
 from gradus.train.batches import Batch
 from gradus.train.history import History
-from gradus.train.task import Accumulators, Task
+from gradus.train.tasks.base import Accumulators, Task
 
 
 @pytree

@@ -19,7 +19,7 @@ from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import LossMetric
 from gradus.objectives.metrics import get as get_metric
 from gradus.rng import host_rng
-from gradus.train.task import OutputObjective, Supervised, is_head, zip_outputs
+from gradus.train.tasks.base import OutputObjective, Supervised, is_head, zip_outputs
 
 # Random weights that are tried to see whether outputs are bounded, and their deviation.
 WEIGHT_DRAWS, WEIGHT_DEVIATION = 4, 10.0

@@ -19,8 +19,8 @@ from gradus.nn.layers.dense import Dense
 from gradus.nn.layers.reshaping import Flatten
 from gradus.objectives.regression_losses import MeanSquaredError
 from gradus.rng import host_rng
-from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import OutputObjective, Supervised
+from gradus.train.tasks.base import OutputObjective, Supervised
+from gradus.train.tasks.reconstruction import Reconstruction
 
 
 class GaussianCode(Layer):

@@ -23,8 +23,8 @@ from gradus.report.reconstruction_panels import (
     reconstruction_panels,
 )
 from gradus.train.history import History
-from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import OutputObjective, Supervised, penalty_loss
+from gradus.train.tasks.base import OutputObjective, Supervised, penalty_loss
+from gradus.train.tasks.reconstruction import Reconstruction
 
 if TYPE_CHECKING:
     from gradus.models.model import Model

@@ -26,7 +26,7 @@ from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch, BatchSource, Samples, gather_batch
 from gradus.train.program import train_step
 from gradus.train.state import Params, StepState, TrainState, without_weights
-from gradus.train.task import Accumulators, Task
+from gradus.train.tasks.base import Accumulators, Task
 from gradus.train.training_program import FitConfig, SampleOrder, program_shape
 from gradus.train.update import StepTrace
 

@@ -17,7 +17,7 @@ from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
 from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, Samples
-from gradus.train.task import Accumulators, Task, is_head
+from gradus.train.tasks.base import Accumulators, Task, is_head
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree, Shaped

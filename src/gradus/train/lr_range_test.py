@@ -22,7 +22,7 @@ from gradus.rng import host_rng
 from gradus.train.batches import BatchSource, Samples, gather_batch
 from gradus.train.program import train_step
 from gradus.train.state import Params, StepState, init_opt_states, without_weights
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Int, Key

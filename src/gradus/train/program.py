@@ -20,7 +20,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from gradus.kernels.library import LARGEST_BATCH, kernels
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
@@ -32,8 +31,9 @@ from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.native_kernels import native_kernels
 from gradus.train.state import StepState, TrainState
-from gradus.train.task import Accumulators, Task
+from gradus.train.tasks.base import Accumulators, Task
 from gradus.train.update import StepTrace, update_weights
 
 if TYPE_CHECKING:
@@ -140,8 +140,7 @@ def run_epochs(
 
         return lax.cond(carry[0].stopped, lambda *unchanged: unchanged, run, *carry)
 
-    # They know nothing of a batch that devices share.
-    with kernels(train.mesh is None and train.batch_size <= LARGEST_BATCH):
+    with native_kernels(net, train.batch_size, train.mesh):
         logs = jax.eval_shape(run_epoch, train_state, jnp.int32(0))[1]
         history = jax.tree.map(
             lambda log: jnp.zeros((shape.max_epochs, *log.shape), log.dtype), logs

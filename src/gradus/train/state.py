@@ -14,7 +14,7 @@ from gradus.nn.pytree import pytree
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.train.early_stopping import EarlyStopping, EarlyStoppingState
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int

@@ -22,7 +22,7 @@ from gradus.train.devices import put_on_device, replicate
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.program import Logs, ProgramShape, run_epochs
 from gradus.train.state import TrainState, without_weights
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Int, Key

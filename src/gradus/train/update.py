@@ -12,7 +12,7 @@ from gradus.nn.prng import DerivedKey
 from gradus.optim.base import Optimizer
 from gradus.train.batches import Batch
 from gradus.train.state import OptState, Params, StepState, params_of
-from gradus.train.task import Accumulators, Task, apply_constraints
+from gradus.train.tasks.base import Accumulators, Task, apply_constraints
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

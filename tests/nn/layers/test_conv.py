@@ -16,7 +16,7 @@ from gradus.nn.initializers import fans
 from gradus.nn.network import weights, with_weights
 from gradus.nn.ops.conv import _convolve_with_xla, convolve, padding_sizes
 from gradus.nn.ops.conv_transpose import convolve_transposed
-from gradus.train.task import apply_constraints, penalty_loss
+from gradus.train.tasks.base import apply_constraints, penalty_loss
 
 
 def draw(shape, seed=0):

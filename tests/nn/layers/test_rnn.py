@@ -15,7 +15,7 @@ import gradus as gr
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.network import weights, with_weights
 from gradus.serialization import deserialize, serialize
-from gradus.train.task import penalty_loss
+from gradus.train.tasks.base import penalty_loss
 
 KERAS = keras.layers
 SHAPE = (4, 5, 3)

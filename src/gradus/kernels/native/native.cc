@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__)
@@ -34,9 +35,30 @@ struct Product {
   bool rectified = false;
 };
 
+// Rows and columns of C, which one thread computes.
+struct Part {
+  int64_t first, last, left, right;
+};
+
 // Of an optimizer's rule; what each is, optimizers.inc says.
 struct Numbers {
   float step_size, beta_1, beta_2, epsilon, decay;
+};
+
+// Sequences that an LSTM reads, or its gradients: arrays with their steps first, then samples, each
+// of so many units, or of four times as many.
+struct Sequences {
+  int64_t steps, batch, units;
+  const float* x;       // of all gates, from the inputs
+  const float* kernel;  // U (units × 4 · units)
+  const float* bias;    // or null
+  const bool* mask;     // false where a step is padding; or null
+  float* h;
+  float* c;
+  float* gates;
+  const float* dh;  // of all steps, or of the last
+  bool of_all_steps;
+  float* dz;  // the gradient of x
 };
 
 // Memory for `size` numbers, whose values are anything; what a thread had before it is used again.
@@ -50,6 +72,7 @@ namespace baseline {
 constexpr int64_t kRows = 4;
 #include "matmul.inc"
 #include "optimizers.inc"
+#include "recurrence.inc"
 #undef LANES
 }  // namespace baseline
 
@@ -63,6 +86,7 @@ namespace avx2 {
 constexpr int64_t kRows = 6;
 #include "matmul.inc"
 #include "optimizers.inc"
+#include "recurrence.inc"
 #undef LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -75,6 +99,7 @@ namespace avx512 {
 constexpr int64_t kRows = 8;
 #include "matmul.inc"
 #include "optimizers.inc"
+#include "recurrence.inc"
 #undef GRADUS_RECIPROCALS
 #undef LANES
 }  // namespace avx512
@@ -86,24 +111,26 @@ struct Optimizer {
   const char* name;
   size_t states;  // arrays of a weight, besides itself
   void (*update)(const Numbers&, int64_t, const float*, float* const*);
-  void (*update_rows)(const Product&, int64_t, int64_t, const Numbers&, float* const*);
+  void (*update_part)(const Product&, const Part&, const Numbers&, float* const*);
 };
 
 struct Kernels {
   const char* name;
-  void (*matmul_rows)(const Product&, int64_t, int64_t);
+  void (*matmul_part)(const Product&, const Part&);
   Optimizer optimizers[5];
+  void (*lstm_forward)(const Sequences&, int64_t, int64_t);
+  void (*lstm_backward)(const Sequences&, int64_t, int64_t);
 };
 
 #define RULE(space, name, type) \
-  {name, space::type::kStates, space::update<space::type>, space::update_rows<space::type>}
-#define KERNELS(space)                                                                           \
-  {                                                                                              \
-    #space, space::matmul_rows, {                                                                \
-      RULE(space, "adam", Adam), RULE(space, "sgd", Descent), RULE(space, "momentum", Momentum), \
-          RULE(space, "nesterov", Nesterov), RULE(space, "rmsprop", RMSprop)                     \
-    }                                                                                            \
-  }
+  {name, space::type::kStates, space::update<space::type>, space::update_part<space::type>}
+#define KERNELS(space)                                                                         \
+  {#space,                                                                                     \
+   space::matmul_part,                                                                         \
+   {RULE(space, "adam", Adam), RULE(space, "sgd", Descent), RULE(space, "momentum", Momentum), \
+    RULE(space, "nesterov", Nesterov), RULE(space, "rmsprop", RMSprop)},                       \
+   space::lstm_forward,                                                                        \
+   space::lstm_backward}
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
@@ -221,25 +248,38 @@ class Helpers {
 
 constexpr double kOperationsPerThread = 2e6;  // below, another thread costs more than it gives
 
-// Calls `part` with parts of the rows of a product, on several threads if that pays.
-template <typename Part>
-void for_rows(ffi::ThreadPool& pool, const Product& p, Part part) {
-  const double operations = 2.0 * p.rows * p.columns * p.depth;
+// Calls `compute` with the numbers [first, last) of all `count`, on several threads if that pays.
+template <typename Compute>
+void in_parts(ffi::ThreadPool& pool, double operations, int64_t count, Compute compute) {
   const int64_t pays = static_cast<int64_t>(operations / kOperationsPerThread);
   const int64_t threads = pool.num_threads() < pays ? pool.num_threads() : pays;
-  const int64_t share = threads < 2 ? p.rows : (p.rows / (2 * threads) + 7) / 8 * 8;
-  if (share >= p.rows) {
-    part(0, p.rows);
+  const int64_t share = threads < 2 ? count : (count / (2 * threads) + 7) / 8 * 8;
+  if (share >= count) {
+    compute(0, count);
     return;
   }
   static Helpers& helpers = *new Helpers;  // never destroyed: its threads run until the end
   const auto do_part = [&](int64_t i) {
-    part(i * share, p.rows - i * share < share ? p.rows : (i + 1) * share);
+    compute(i * share, count - i * share < share ? count : (i + 1) * share);
   };
-  Parts parts = {(p.rows + share - 1) / share,
+  Parts parts = {(count + share - 1) / share,
                  [](const void* call, int64_t i) { (*static_cast<decltype(&do_part)>(call))(i); },
                  &do_part};
   helpers.run(parts, threads - 1);
+}
+
+// Calls `compute` with parts of C: rows, or columns if there are more of them and an operand is
+// transposed, so that it is packed once and not by each thread.
+template <typename Compute>
+void in_parts_of_c(ffi::ThreadPool& pool, const Product& p, Compute compute) {
+  const double operations = 2.0 * p.rows * p.columns * p.depth;
+  const bool transposed = p.a_column != 1 || p.b_column != 1;
+  if (transposed && p.columns > p.rows)
+    in_parts(pool, operations, p.columns,
+             [&](int64_t left, int64_t right) { compute(Part{0, p.rows, left, right}); });
+  else
+    in_parts(pool, operations, p.rows,
+             [&](int64_t first, int64_t last) { compute(Part{first, last, 0, p.columns}); });
 }
 
 // --- handlers ----------------------------------------------------------------------------------
@@ -286,7 +326,7 @@ ffi::Error matmul(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Resul
   }
   if (arguments.size() != next) return wrong();
   p.c = c->typed_data();
-  for_rows(pool, p, [&](int64_t begin, int64_t end) { chosen->matmul_rows(p, begin, end); });
+  in_parts_of_c(pool, p, [&](const Part& part) { chosen->matmul_part(p, part); });
   return ffi::Error::Success();
 }
 
@@ -354,10 +394,84 @@ ffi::Error update(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remai
       rule->update(leaf.numbers, leaf.size, leaf.gradient, leaf.arrays);
       continue;
     }
-    for_rows(pool, leaf.product, [&](int64_t begin, int64_t end) {
-      rule->update_rows(leaf.product, begin, end, leaf.numbers, leaf.arrays);
+    in_parts_of_c(pool, leaf.product, [&](const Part& part) {
+      rule->update_part(leaf.product, part, leaf.numbers, leaf.arrays);
     });
   }
+  return ffi::Error::Success();
+}
+
+using Steps = ffi::Buffer<ffi::F32, 3>;
+
+// Whether an array has the steps and the samples of others, and `width` numbers of each.
+bool has_shape(const Steps& array, const Sequences& s, int64_t width) {
+  return array.dimensions()[0] == s.steps && array.dimensions()[1] == s.batch &&
+         array.dimensions()[2] == width;
+}
+
+// Some samples at a time go through all steps, on several threads if that pays.
+template <typename Compute>
+void in_parts_of_batch(ffi::ThreadPool& pool, const Sequences& s, Compute compute) {
+  in_parts(pool, 8.0 * s.steps * s.batch * s.units * s.units, s.batch, compute);
+}
+
+ffi::Error wrong_sequences() { return ffi::Error::InvalidArgument("lstm: the shapes do not fit"); }
+
+// Of arguments that both directions have; the kernel, and if `masked` the mask after it.
+bool take_sequences(const Steps& x, ffi::RemainingArgs arguments, bool masked, Sequences& s) {
+  s.steps = x.dimensions()[0], s.batch = x.dimensions()[1], s.units = x.dimensions()[2] / 4;
+  auto kernel = arguments.get<Matrix>(0);
+  if (!kernel || kernel->dimensions()[0] != s.units || kernel->dimensions()[1] != 4 * s.units ||
+      x.dimensions()[2] != 4 * s.units)
+    return false;
+  s.kernel = kernel->typed_data();
+  if (!masked) return true;
+  auto mask = arguments.get<ffi::Buffer<ffi::PRED, 2>>(1);
+  if (!mask || mask->dimensions()[0] != s.steps || mask->dimensions()[1] != s.batch) return false;
+  s.mask = mask->typed_data();
+  return true;
+}
+
+// Arguments: x, U, the mask where there is one, the bias where there is one. Results: h and c after
+// each step, and the gates.
+ffi::Error lstm(ffi::ThreadPool pool, Steps x, ffi::RemainingArgs arguments, ffi::Result<Steps> h,
+                ffi::Result<Steps> c, ffi::Result<Steps> gates, bool masked, bool biased) {
+  Sequences s = {};
+  if (arguments.size() != 1 + size_t{masked} + size_t{biased} ||
+      !take_sequences(x, arguments, masked, s) || !has_shape(*h, s, s.units) ||
+      !has_shape(*c, s, s.units) || !has_shape(*gates, s, 4 * s.units))
+    return wrong_sequences();
+  if (biased) {
+    auto bias = arguments.get<ffi::BufferR1<ffi::F32>>(1 + masked);
+    if (!bias || bias->dimensions()[0] != 4 * s.units) return wrong_sequences();
+    s.bias = bias->typed_data();
+  }
+  s.x = x.typed_data(), s.h = h->typed_data(), s.c = c->typed_data(), s.gates = gates->typed_data();
+  in_parts_of_batch(pool, s,
+                    [&](int64_t begin, int64_t end) { chosen->lstm_forward(s, begin, end); });
+  return ffi::Error::Success();
+}
+
+// Arguments: the gates, U, the mask where there is one, c, and the gradient of h, of all steps or
+// of the last. Result: the gradient of x.
+ffi::Error lstm_gradient(ffi::ThreadPool pool, Steps gates, ffi::RemainingArgs arguments,
+                         ffi::Result<Steps> dz, bool masked) {
+  Sequences s = {};
+  if (arguments.size() != 3 + size_t{masked} || !take_sequences(gates, arguments, masked, s) ||
+      !has_shape(*dz, s, 4 * s.units))
+    return wrong_sequences();
+  auto c = arguments.get<Steps>(1 + masked);
+  auto dh = arguments.get<ffi::AnyBuffer>(2 + masked);
+  if (!c || !has_shape(*c, s, s.units) || !dh || dh->element_type() != ffi::F32)
+    return wrong_sequences();
+  s.of_all_steps = dh->dimensions().size() == 3;
+  if (static_cast<int64_t>(dh->element_count()) !=
+      (s.of_all_steps ? s.steps : 1) * s.batch * s.units)
+    return wrong_sequences();
+  s.gates = gates.typed_data(), s.c = c->typed_data(), s.dh = dh->typed_data<float>();
+  s.dz = dz->typed_data();
+  in_parts_of_batch(pool, s,
+                    [&](int64_t begin, int64_t end) { chosen->lstm_backward(s, begin, end); });
   return ffi::Error::Success();
 }
 
@@ -406,6 +520,22 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_update, update,
                                   .Attr<std::string_view>("rule")
                                   .Attr<std::string_view>("decays")
                                   .Attr<std::string_view>("gradients"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_lstm, lstm,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Steps>()
+                                  .RemainingArgs()
+                                  .Ret<Steps>()
+                                  .Ret<Steps>()
+                                  .Ret<Steps>()
+                                  .Attr<bool>("masked")
+                                  .Attr<bool>("biased"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    gradus_lstm_gradient, lstm_gradient,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Steps>().RemainingArgs().Ret<Steps>().Attr<bool>(
+        "masked"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_take_rows, take_rows,
                               ffi::Ffi::Bind().RemainingArgs().RemainingRets());

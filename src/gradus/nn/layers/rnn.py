@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError, ShapeError
+from gradus.kernels.lstm import lstm, takes_sequences
+from gradus.kernels.matmul import matmul
 from gradus.nn import activations, initializers, mask_tracking
 from gradus.nn.arguments import check_flags, check_functions, check_numbers, check_sizes
 from gradus.nn.casting import as_float
@@ -106,7 +108,7 @@ class Recurrent(Layer, abc.ABC):
             x, mask = jnp.flip(x, 1), None if mask is None else jnp.flip(mask, 1)
         time_major_mask = None if mask is None else mask.swapaxes(0, 1)
         start = (jnp.zeros((x.shape[0], self.units), x.dtype),) * self.states
-        h = self.outputs(x.swapaxes(0, 1) @ self.kernel, start, time_major_mask)
+        h = self.outputs(matmul(x.swapaxes(0, 1), self.kernel), start, time_major_mask)
         if not self.return_sequences:
             return h
         h = h.swapaxes(0, 1)
@@ -293,8 +295,12 @@ class LSTM(Recurrent):
 
     def outputs(self, x: Any, start: tuple[Any, ...], mask: Any) -> Any:
         """Return h of the last step, or of all."""
-        cell = lstm_cell(self._activation("activation"), self._activation("recurrent_activation"))
-        return self._scan(cell, x, self.bias if self.use_bias else None, start, mask)
+        functions = self._activation("activation"), self._activation("recurrent_activation")
+        bias = self.bias if self.use_bias else None
+        usual = functions == (activations.get("tanh"), activations.get("sigmoid"))
+        if usual and takes_sequences(x, self.recurrent_kernel):
+            return lstm(x, self.recurrent_kernel, bias, mask, bool(self.return_sequences))
+        return self._scan(lstm_cell(*functions), x, bias, start, mask)
 
 
 class GRU(Recurrent):

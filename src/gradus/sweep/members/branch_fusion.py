@@ -33,7 +33,7 @@ from gradus.optim.optimizer_switch import OptimizerSwitch
 from gradus.optim.schedules import ReduceOnPlateau
 from gradus.space import Choice, Value
 from gradus.train.state import Params, TrainState, init_opt_states, without_weights
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 
 
 class FusedForm(NamedTuple):

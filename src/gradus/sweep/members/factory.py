@@ -26,7 +26,7 @@ from gradus.sweep.members.data import SweepData
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.members.member import Member
 from gradus.train import memory
-from gradus.train.task import Supervised, Task
+from gradus.train.tasks.base import Supervised, Task
 from gradus.train.training_program import FitConfig
 
 # The arguments of `fit` that may be spaces and do not change the samples.

@@ -21,7 +21,7 @@ from gradus.sweep.members.fold import Fold
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.state import TrainState
 from gradus.train.streaming.stream_program import StreamProgram
-from gradus.train.task import Task
+from gradus.train.tasks.base import Task
 from gradus.train.training_program import FitConfig, TrainingProgram
 
 

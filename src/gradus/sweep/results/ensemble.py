@@ -24,8 +24,8 @@ from gradus.sweep.members.member import Member
 from gradus.sweep.search.trial import Trial
 from gradus.train import inference
 from gradus.train.batches import Batch
-from gradus.train.reconstruction import Reconstruction
-from gradus.train.task import Accumulators, OutputObjective, Supervised, Task
+from gradus.train.tasks.base import Accumulators, OutputObjective, Supervised, Task
+from gradus.train.tasks.reconstruction import Reconstruction
 
 METHODS = ("best", "greedy")
 CANDIDATES = 32  # trials that greedy selection chooses from

@@ -20,7 +20,6 @@ import numpy as np
 from jax import lax
 
 from gradus.errors import DataError
-from gradus.kernels.library import kernels
 from gradus.nn import prng
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
@@ -34,6 +33,7 @@ from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
 from gradus.train.loop import EpochProgram, Listener
+from gradus.train.native_kernels import native_kernels
 from gradus.train.program import (
     RECORDED_EPOCHS,
     Logs,
@@ -45,7 +45,7 @@ from gradus.train.program import (
 )
 from gradus.train.state import StepState, TrainState, without_weights
 from gradus.train.streaming.chunks import StepChunk, chunk_shapes, group_batches, read_ahead
-from gradus.train.task import Accumulators, Task
+from gradus.train.tasks.base import Accumulators, Task
 from gradus.train.training_program import STEPS_PER_RECORD, FitConfig
 
 if TYPE_CHECKING:
@@ -276,7 +276,6 @@ def _step_state(train_state: TrainState) -> StepState:
 @cached_program
 @jax.jit
 @with_standard_promotion
-@kernels()
 def run_chunk(
     step_state: StepState,
     net: Layer,
@@ -328,27 +327,26 @@ def run_chunk(
         step_state, accumulators, _ = step(index, step_state)
         return step_state, jax.tree.map(jnp.add, total, accumulators)
 
-    zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
-    end = first_step + chunk.steps
-    step_state, total = lax.fori_loop(first_step, end, add_step, (step_state, zeros))
-    if record is None:
-        return step_state, total, {}
-
     def statistics(step_state: StepState) -> Float[Array, "statistics"]:
         (updated, _, _), _, trace = step(end - 1, step_state)
         return layer_statistics(net, step_state[0], updated, trace)
 
-    size = jax.eval_shape(statistics, step_state).shape
-    recorded = lax.cond(
-        record, statistics, lambda _: jnp.full(size, UNRECORDED, jnp.float32), step_state
-    )
+    end = first_step + chunk.steps
+    with native_kernels(net, chunk.present.shape[1]):
+        zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
+        step_state, total = lax.fori_loop(first_step, end, add_step, (step_state, zeros))
+        if record is None:
+            return step_state, total, {}
+        size = jax.eval_shape(statistics, step_state).shape
+        recorded = lax.cond(
+            record, statistics, lambda _: jnp.full(size, UNRECORDED, jnp.float32), step_state
+        )
     return step_state, total, {"segment_loss": task.compute(total)["loss"], "probes": recorded}
 
 
 @cached_program
 @jax.jit
 @with_standard_promotion
-@kernels()
 def end_stream_epoch(
     train_state: TrainState,
     step_state: StepState,

@@ -8,7 +8,7 @@ from gradus.nn.heads import Head
 from gradus.nn.layer import Layer
 from gradus.nn.pytree import pytree, static
 from gradus.train.batches import Batch
-from gradus.train.task import Accumulators, Supervised, Task
+from gradus.train.tasks.base import Accumulators, Supervised, Task
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree, Shaped

@@ -15,7 +15,7 @@ from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives.loss import for_arithmetic
 from gradus.space import Space
 from gradus.train.batches import Batch
-from gradus.train.task import Accumulators, Task, layer_losses, penalty_loss
+from gradus.train.tasks.base import Accumulators, Task, layer_losses, penalty_loss
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float

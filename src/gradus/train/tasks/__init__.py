@@ -1,0 +1,1 @@
+"""What is learned: from targets, of the input itself, or by a function of the user."""
