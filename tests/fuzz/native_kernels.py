@@ -6,6 +6,7 @@ Sizes are small and odd; results are compared with NumPy in float64. Calls with 
 do not fit must be errors.
 """
 
+import functools
 import os
 import sys
 import time
@@ -21,8 +22,14 @@ import numpy as np
 from gradus.kernels import library as kernel_library
 from gradus.kernels.epilogues import affine, plain_rectify, rectify
 from gradus.kernels.library import kernels
-from gradus.kernels.lstm import _gradient, _sequence, plain_gradient, plain_sequence
 from gradus.kernels.matmul import multiply
+from gradus.kernels.recurrence import (
+    CELLS,
+    _gradient,
+    _sequence,
+    plain_gradient,
+    plain_sequence,
+)
 from gradus.kernels.rows import gather_rows
 from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
 
@@ -126,23 +133,20 @@ def check_rows(rng):
 
 
 def check_sequences(rng):
-    """Differentiate LSTMs over short sequences, some of them by several threads."""
-    for _ in range(4):
+    """Run recurrent layers over short sequences and back, some of them by several threads."""
+    for cell in CELLS:
         steps, batch, units = (int(2 ** rng.uniform(0, most)) for most in (3, 8, 5))
-        x, kernel = draw(rng, steps, batch, 4 * units), draw(rng, units, 4 * units) / units
-        mask = rng.random((steps, batch)) < 0.8 if rng.integers(2) else None
-        given = [each for each in (mask, draw(rng, 4 * units)) if each is not None]
-        options = {"masked": mask is not None, "biased": True}
-        found = jax.jit(lambda *own, options=options: _sequence.bind(*own, **options))(
-            x, kernel, *given
-        )
-        expected = plain_sequence(x, kernel, *given, **options)
+        width = {"lstm": 4, "gru": 3}[cell] * units
+        x, kernel, bias = draw(rng, steps, batch, width), draw(rng, units, width), draw(rng, width)
+        mask = [rng.random((steps, batch)) < 0.8] if rng.integers(2) else []
+        options = {"cell": cell, "masked": bool(mask)}
+        sequence = functools.partial(_sequence.bind, biased=True, **options)
+        found = jax.jit(sequence)(x, kernel / units, *mask, bias)
+        expected = plain_sequence(x, kernel / units, *mask, bias, biased=True, **options)
         dh = draw(rng, steps, batch, units)[-1 if rng.integers(2) else slice(None)]
-        _, c, gates = expected
-        given = [gates, kernel, *given[:-1], c, dh]
-        masked = {"masked": mask is not None}
-        found += [jax.jit(lambda *own, masked=masked: _gradient.bind(*own, **masked))(*given)]
-        expected += [plain_gradient(*given, **masked)]
+        given = [expected[1], kernel / units, *mask, expected[0], dh]
+        found += jax.jit(functools.partial(_gradient.bind, **options))(*given)
+        expected += plain_gradient(*given, **options)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 

@@ -17,8 +17,12 @@ from gradus.errors import GradusError, warn
 SETTING = "GRADUS_KERNELS"
 CHOICES = ("on", "avx512", "avx2", "baseline")  # the best instruction set, or one of them
 TARGETS = (
-    "gradus_matmul", "gradus_update", "gradus_take_rows", "gradus_lstm", "gradus_lstm_gradient",
-)  # fmt: skip
+    "gradus_matmul",
+    "gradus_update",
+    "gradus_take_rows",
+    "gradus_recurrence",
+    "gradus_recurrence_gradient",
+)
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.
 _in_training = jax.make_user_context(False)

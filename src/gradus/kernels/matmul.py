@@ -20,9 +20,9 @@ from gradus.kernels.primitive import define_kernel
 _CALL = re.compile(
     r'@gradus_matmul\(.*then = "".*: \(tensor<(\d+)x(\d+)xf32>, .*-> tensor<\d+x(\d+)xf32>'
 )
-# An LSTM's call, either way: each step has a product of the state and U, or of its gradient.
+# A recurrent layer's call, either way: each step has a product with U, or with its transpose.
 _SEQUENCES = re.compile(
-    r"@gradus_lstm\w*\(.*: \(tensor<(\d+)x(\d+)x\d+xf32>, tensor<(\d+)x(\d+)xf32>"
+    r"@gradus_recurrence\w*\(.*: \(tensor<(\d+)x(\d+)x\d+xf32>, tensor<(\d+)x(\d+)xf32>"
 )
 MOST_OPERATIONS = 1e8  # multiply-adds of a product, above which XLA's is as fast
 MOST_WEIGHTS = 250_000  # of a layer: more leave the cache from step to step, and XLA is as fast

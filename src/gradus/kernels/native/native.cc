@@ -45,20 +45,20 @@ struct Numbers {
   float step_size, beta_1, beta_2, epsilon, decay;
 };
 
-// Sequences that an LSTM reads, or its gradients: arrays with their steps first, then samples, each
-// of so many units, or of four times as many.
+// Sequences that a recurrent layer reads, and their gradients: arrays with their steps first, then
+// samples, each of some parts of `units` numbers.
 struct Sequences {
   int64_t steps, batch, units;
-  const float* x;       // of all gates, from the inputs
-  const float* kernel;  // U (units × 4 · units)
+  const float* x;       // the inputs, projected
+  const float* kernel;  // U (units × parts · units)
   const float* bias;    // or null
   const bool* mask;     // false where a step is padding; or null
-  float* h;
-  float* c;
-  float* gates;
-  const float* dh;  // of all steps, or of the last
+  float* h;             // the output of each step
+  float* kept;          // what the way back needs of each
+  const float* dh;      // of all steps, or of the last
   bool of_all_steps;
-  float* dz;  // the gradient of x
+  float* dx;
+  float* dr;  // the gradient of h · U + b; dx where they are the same
 };
 
 // Memory for `size` numbers, whose values are anything; what a thread had before it is used again.
@@ -114,23 +114,36 @@ struct Optimizer {
   void (*update_part)(const Product&, const Part&, const Numbers&, float* const*);
 };
 
+// A recurrent layer: how many parts its inputs have, and what it keeps.
+struct Recurrence {
+  const char* name;
+  int64_t width, kept;
+  void (*forward)(const Sequences&, int64_t, int64_t);
+  void (*backward)(const Sequences&, int64_t, int64_t);
+};
+
 struct Kernels {
   const char* name;
   void (*matmul_part)(const Product&, const Part&);
   Optimizer optimizers[5];
-  void (*lstm_forward)(const Sequences&, int64_t, int64_t);
-  void (*lstm_backward)(const Sequences&, int64_t, int64_t);
+  Recurrence recurrences[2];
 };
 
 #define RULE(space, name, type) \
   {name, space::type::kStates, space::update<space::type>, space::update_part<space::type>}
-#define KERNELS(space)                                                                         \
-  {#space,                                                                                     \
-   space::matmul_part,                                                                         \
-   {RULE(space, "adam", Adam), RULE(space, "sgd", Descent), RULE(space, "momentum", Momentum), \
-    RULE(space, "nesterov", Nesterov), RULE(space, "rmsprop", RMSprop)},                       \
-   space::lstm_forward,                                                                        \
-   space::lstm_backward}
+#define CELL(space, name, type)                                                    \
+  {name, space::type::kWidth, space::type::kKept, space::run_forward<space::type>, \
+   space::run_backward<space::type>}
+#define KERNELS(space)                                                         \
+  {                                                                            \
+    #space, space::matmul_part,                                                \
+        {RULE(space, "adam", Adam), RULE(space, "sgd", Descent),               \
+         RULE(space, "momentum", Momentum), RULE(space, "nesterov", Nesterov), \
+         RULE(space, "rmsprop", RMSprop)},                                     \
+    {                                                                          \
+      CELL(space, "lstm", Lstm), CELL(space, "gru", Gru)                       \
+    }                                                                          \
+  }
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
@@ -415,16 +428,26 @@ void in_parts_of_batch(ffi::ThreadPool& pool, const Sequences& s, Compute comput
   in_parts(pool, 8.0 * s.steps * s.batch * s.units * s.units, s.batch, compute);
 }
 
-ffi::Error wrong_sequences() { return ffi::Error::InvalidArgument("lstm: the shapes do not fit"); }
+ffi::Error wrong_sequences() {
+  return ffi::Error::InvalidArgument("recurrence: the arrays do not fit");
+}
 
-// Of arguments that both directions have; the kernel, and if `masked` the mask after it.
-bool take_sequences(const Steps& x, ffi::RemainingArgs arguments, bool masked, Sequences& s) {
-  s.steps = x.dimensions()[0], s.batch = x.dimensions()[1], s.units = x.dimensions()[2] / 4;
+const Recurrence* find_recurrence(std::string_view name) {
+  for (const Recurrence& known : chosen->recurrences)
+    if (name == known.name) return &known;
+  return nullptr;
+}
+
+// Takes the sizes, U, and the mask where there is one, from the arguments after the first, whose
+// last axis has `parts` of the units.
+bool take_sequences(const Recurrence& cell, const Steps& first, int64_t parts,
+                    ffi::RemainingArgs arguments, bool masked, Sequences& s) {
   auto kernel = arguments.get<Matrix>(0);
-  if (!kernel || kernel->dimensions()[0] != s.units || kernel->dimensions()[1] != 4 * s.units ||
-      x.dimensions()[2] != 4 * s.units)
+  if (!kernel) return false;
+  s.steps = first.dimensions()[0], s.batch = first.dimensions()[1];
+  s.units = kernel->dimensions()[0], s.kernel = kernel->typed_data();
+  if (kernel->dimensions()[1] != cell.width * s.units || !has_shape(first, s, parts * s.units))
     return false;
-  s.kernel = kernel->typed_data();
   if (!masked) return true;
   auto mask = arguments.get<ffi::Buffer<ffi::PRED, 2>>(1);
   if (!mask || mask->dimensions()[0] != s.steps || mask->dimensions()[1] != s.batch) return false;
@@ -432,46 +455,49 @@ bool take_sequences(const Steps& x, ffi::RemainingArgs arguments, bool masked, S
   return true;
 }
 
-// Arguments: x, U, the mask where there is one, the bias where there is one. Results: h and c after
-// each step, and the gates.
-ffi::Error lstm(ffi::ThreadPool pool, Steps x, ffi::RemainingArgs arguments, ffi::Result<Steps> h,
-                ffi::Result<Steps> c, ffi::Result<Steps> gates, bool masked, bool biased) {
+// Arguments: x, U, the mask where there is one, the bias where there is one. Results: h after each
+// step, and what is kept of it.
+ffi::Error recurrence(ffi::ThreadPool pool, Steps x, ffi::RemainingArgs arguments,
+                      ffi::Result<Steps> h, ffi::Result<Steps> kept, std::string_view cell,
+                      bool masked, bool biased) {
   Sequences s = {};
-  if (arguments.size() != 1 + size_t{masked} + size_t{biased} ||
-      !take_sequences(x, arguments, masked, s) || !has_shape(*h, s, s.units) ||
-      !has_shape(*c, s, s.units) || !has_shape(*gates, s, 4 * s.units))
+  const Recurrence* found = find_recurrence(cell);
+  if (!found || arguments.size() != 1 + size_t{masked} + size_t{biased} ||
+      !take_sequences(*found, x, found->width, arguments, masked, s) ||
+      !has_shape(*h, s, s.units) || !has_shape(*kept, s, found->kept * s.units))
     return wrong_sequences();
   if (biased) {
     auto bias = arguments.get<ffi::BufferR1<ffi::F32>>(1 + masked);
-    if (!bias || bias->dimensions()[0] != 4 * s.units) return wrong_sequences();
+    if (!bias || bias->dimensions()[0] != found->width * s.units) return wrong_sequences();
     s.bias = bias->typed_data();
   }
-  s.x = x.typed_data(), s.h = h->typed_data(), s.c = c->typed_data(), s.gates = gates->typed_data();
-  in_parts_of_batch(pool, s,
-                    [&](int64_t begin, int64_t end) { chosen->lstm_forward(s, begin, end); });
+  s.x = x.typed_data(), s.h = h->typed_data(), s.kept = kept->typed_data();
+  in_parts_of_batch(pool, s, [&](int64_t begin, int64_t end) { found->forward(s, begin, end); });
   return ffi::Error::Success();
 }
 
-// Arguments: the gates, U, the mask where there is one, c, and the gradient of h, of all steps or
-// of the last. Result: the gradient of x.
-ffi::Error lstm_gradient(ffi::ThreadPool pool, Steps gates, ffi::RemainingArgs arguments,
-                         ffi::Result<Steps> dz, bool masked) {
+// Arguments: what was kept, U, the mask where there is one, h, and its gradient, of all steps or of
+// the last. Results: the gradient of x, and that of h U + b unless it is the same.
+ffi::Error recurrence_gradient(ffi::ThreadPool pool, Steps kept, ffi::RemainingArgs arguments,
+                               ffi::RemainingRets results, std::string_view cell, bool masked) {
   Sequences s = {};
-  if (arguments.size() != 3 + size_t{masked} || !take_sequences(gates, arguments, masked, s) ||
-      !has_shape(*dz, s, 4 * s.units))
+  const Recurrence* found = find_recurrence(cell);
+  if (!found || arguments.size() != 3 + size_t{masked} || results.size() < 1 ||
+      results.size() > 2 || !take_sequences(*found, kept, found->kept, arguments, masked, s))
     return wrong_sequences();
-  auto c = arguments.get<Steps>(1 + masked);
+  auto h = arguments.get<Steps>(1 + masked);
   auto dh = arguments.get<ffi::AnyBuffer>(2 + masked);
-  if (!c || !has_shape(*c, s, s.units) || !dh || dh->element_type() != ffi::F32)
+  auto dx = results.get<Steps>(0), dr = results.get<Steps>(results.size() - 1);
+  if (!h || !has_shape(*h, s, s.units) || !dh || dh->element_type() != ffi::F32 || !dx || !dr ||
+      !has_shape(**dx, s, found->width * s.units) || !has_shape(**dr, s, found->width * s.units))
     return wrong_sequences();
   s.of_all_steps = dh->dimensions().size() == 3;
-  if (static_cast<int64_t>(dh->element_count()) !=
-      (s.of_all_steps ? s.steps : 1) * s.batch * s.units)
+  const int64_t steps = s.of_all_steps ? s.steps : 1;
+  if (static_cast<int64_t>(dh->element_count()) != steps * s.batch * s.units)
     return wrong_sequences();
-  s.gates = gates.typed_data(), s.c = c->typed_data(), s.dh = dh->typed_data<float>();
-  s.dz = dz->typed_data();
-  in_parts_of_batch(pool, s,
-                    [&](int64_t begin, int64_t end) { chosen->lstm_backward(s, begin, end); });
+  s.kept = kept.typed_data(), s.h = h->typed_data(), s.dh = dh->typed_data<float>();
+  s.dx = (*dx)->typed_data(), s.dr = (*dr)->typed_data();
+  in_parts_of_batch(pool, s, [&](int64_t begin, int64_t end) { found->backward(s, begin, end); });
   return ffi::Error::Success();
 }
 
@@ -521,21 +547,25 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_update, update,
                                   .Attr<std::string_view>("decays")
                                   .Attr<std::string_view>("gradients"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_lstm, lstm,
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence, recurrence,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<Steps>()
                                   .RemainingArgs()
                                   .Ret<Steps>()
                                   .Ret<Steps>()
-                                  .Ret<Steps>()
+                                  .Attr<std::string_view>("cell")
                                   .Attr<bool>("masked")
                                   .Attr<bool>("biased"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    gradus_lstm_gradient, lstm_gradient,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Arg<Steps>().RemainingArgs().Ret<Steps>().Attr<bool>(
-        "masked"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence_gradient, recurrence_gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Steps>()
+                                  .RemainingArgs()
+                                  .RemainingRets()
+                                  .Attr<std::string_view>("cell")
+                                  .Attr<bool>("masked"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_take_rows, take_rows,
                               ffi::Ffi::Bind().RemainingArgs().RemainingRets());

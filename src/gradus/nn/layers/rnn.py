@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.errors import GradusError, ShapeError
-from gradus.kernels.lstm import lstm, takes_sequences
 from gradus.kernels.matmul import matmul
+from gradus.kernels.recurrence import recur, takes_sequences
 from gradus.nn import activations, initializers, mask_tracking
 from gradus.nn.arguments import check_flags, check_functions, check_numbers, check_sizes
 from gradus.nn.casting import as_float
@@ -26,6 +26,8 @@ from gradus.nn.ops.rnn import (
     simple_cell,
 )
 from gradus.space import given_values
+
+USUAL = (activations.get("tanh"), activations.get("sigmoid"))  # which the native kernels have
 
 
 class Recurrent(Layer, abc.ABC):
@@ -129,6 +131,10 @@ class Recurrent(Layer, abc.ABC):
     def _scan(self, cell: Cell, x: Any, bias: Any, start: Any, mask: Any) -> Any:
         all_steps = bool(self.return_sequences)
         return scan_cell(cell, x, self.recurrent_kernel, bias, start, mask, all_steps)
+
+    def _recur(self, cell: str, x: Any, bias: Any, mask: Any) -> Any:
+        """Return what `_scan` does from a state of zeros, by the native kernel of a cell."""
+        return recur(cell, x, self.recurrent_kernel, bias, mask, bool(self.return_sequences))
 
     def _activation(self, name: str) -> Any:
         return activations.get(getattr(self, name))
@@ -297,9 +303,8 @@ class LSTM(Recurrent):
         """Return h of the last step, or of all."""
         functions = self._activation("activation"), self._activation("recurrent_activation")
         bias = self.bias if self.use_bias else None
-        usual = functions == (activations.get("tanh"), activations.get("sigmoid"))
-        if usual and takes_sequences(x, self.recurrent_kernel):
-            return lstm(x, self.recurrent_kernel, bias, mask, bool(self.return_sequences))
+        if functions == USUAL and takes_sequences(x, self.recurrent_kernel):
+            return self._recur("lstm", x, bias, mask)
         return self._scan(lstm_cell(*functions), x, bias, start, mask)
 
 
@@ -384,4 +389,6 @@ class GRU(Recurrent):
             step = reset_before_step(*functions, self.recurrent_kernel)
             return scan_step(step, x, start, mask, self.return_sequences)
         state_bias = None if biases is None else biases[1]
+        if functions == USUAL and takes_sequences(x, self.recurrent_kernel):
+            return self._recur("gru", x, state_bias, mask)
         return self._scan(gru_cell(*functions), x, state_bias, start, mask)
