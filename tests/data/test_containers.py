@@ -1,5 +1,6 @@
 import collections
 import io
+import itertools
 import math
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse
+from sklearn.utils import Bunch
 
 import gradus as gr
 from gradus.data import as_array
@@ -54,6 +56,11 @@ def test_frames_keep_their_names():
         ({1, 2}, "a set, which is no array"),
         ({"a": 1}.keys(), "a dict_keys, which is no array"),
         (gr.data.load("xor"), r"write x, y = data.xy\(data.preprocessor\(\)\)"),
+        (gr.Classifier(), r"a model \(a Classifier\), not data"),
+        (Bunch(data=[1], target=[2], feature_names=["a"]), "pass its .data as x, its .target as y"),
+        (itertools.cycle([1]), r"x \(a cycle\) never ends: pass steps_per_epoch="),
+        (itertools.repeat(1), r"x \(a repeat\) never ends"),
+        (lambda: itertools.cycle([1]), r"x \(a function\) never ends"),
         (object(), "is an object; pass an array"),
         (3.5, "is a single value; pass an array"),
         (None, "is None"),

@@ -310,6 +310,16 @@ def test_wrong_data_are_named(iris, fitted):
         gr.Classifier(class_weight=dict.fromkeys(range(3), 0)).fit(x, y)
     with pytest.raises(ValueError, match="X is a dict"):
         gr.Classifier().fit({"a": x[:, 0]}, y)
+    with pytest.raises(ValueError, match=r"X is a map, but an estimator needs all rows"):
+        gr.Classifier().fit(map(list, x), y)
+    with pytest.raises(ValueError, match=rf"X has {(x > 6).sum()} masked entries: .*DataFrame"):
+        gr.Classifier().fit(np.ma.masked_greater(x, 6), y)
+    with pytest.raises(ValueError, match=r"y has 50 masked entries"):
+        gr.Classifier().fit(x, np.ma.masked_equal(y, 2))
+    with pytest.raises(ValueError, match=r"X is a structured array.*pandas\.DataFrame"):
+        gr.Classifier().fit(np.rec.fromarrays(x.T), y)
+    with pytest.raises(ValueError, match=r"X has more than one column named 'a'"):
+        gr.Classifier().fit(pd.DataFrame(x, columns=list("abca")), y)
     with pytest.raises(ValueError, match=r"cannot be collected"):
         gr.Classifier().fit(pl.LazyFrame(x).select("absent"), y)
     with pytest.raises(ValueError, match="no columns"):

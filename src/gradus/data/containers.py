@@ -143,8 +143,8 @@ def refuse_no_data(values: Any, name: str) -> None:
         name: what errors call them.
 
     Raises:
-        DataError: for text, a path, a module, a class, an open file, a set, or a table that is read
-            in parts, with what to write.
+        DataError: for text, a path, a module, a class, a model, an open file, a set, or a table
+            that is read in parts, with what to write.
 
     Examples:
         >>> from gradus.data.containers import refuse_no_data
@@ -173,6 +173,8 @@ def _what_it_is(values: Any, name: str) -> str:
         return f"the module {values.__name__!r}, not data"
     if inspect.isclass(values):
         return f"the class {values.__name__}, not data: make an object of it, {values.__name__}(…)"
+    if hasattr(values, "fit") and hasattr(values, "predict"):
+        return f"a model (a {type(values).__name__}), not data"
     if isinstance(values, io.IOBase):
         path = getattr(values, "name", "")
         which = f" {path!r}" if isinstance(path, str) and path else ""
@@ -190,6 +192,8 @@ def _what_it_is(values: Any, name: str) -> str:
             f"{values!r}, which is read in parts, but this takes rows in memory: pass a sample of "
             "them, x, y = rows.preprocessor().xy(rows.sample(10_000).x)"
         )
+    if isinstance(values, dict) and {"data", "target", "feature_names"} <= values.keys():
+        return f"a {type(values).__name__} of scikit-learn: pass its .data as x, its .target as y"
     if isinstance(values, dict) and values and all(map(_is_split, values.values())):
         first = next(iter(values))
         return f"a dict of data sets, {', '.join(map(repr, values))}: pass one, {name}[{first!r}]"

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 import gradus as gr
+from gradus.data.reading.delimited_text import REPEATS_NOTE
 from gradus.data.streaming import (
     block_cache,
     mapped_arrays,
@@ -505,6 +506,21 @@ def test_text_files_are_read_as_in_memory(tmp_path, table):
     assert frame["kind"].to_list() == whole.x["kind"].to_list()
     assert rows.class_counts() == dict(enumerate(np.bincount(whole.y)))
     assert any("a copy in Parquet is kept in" in note for note in rows.preprocessor().notes)
+
+
+@pytest.mark.parametrize("head", [100, 1 << 20])  # bytes, without the second header, and with it
+def test_files_that_were_joined_are_read_as_in_memory(tmp_path, monkeypatch, head):
+    monkeypatch.setattr(open_rows, "HEAD_BYTES", head)
+    path = tmp_path / "rows.csv"
+    part = "x,y\n" + "".join(f"{index / 8},{'ab'[index % 2]}\n" for index in range(40))
+    path.write_text(part + part)
+    rows, whole = gr.data.stream(path, "y"), gr.data.load(path, "y")
+    assert rows.preprocessor().target.class_names == ("a", "b")
+    assert written(rows)["x"].to_list() == whole.x["x"].to_list()
+    assert [note for note in rows.preprocessor().notes if "repeat" in note] == [REPEATS_NOTE]
+    path.write_text("# from a lake\n" + part)
+    with pytest.raises(DataError, match="cannot be read in parts, as its first rows are no plain"):
+        gr.data.stream(path, "y")
 
 
 def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
