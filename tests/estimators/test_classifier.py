@@ -3,6 +3,7 @@
 import copy
 import pickle
 import signal
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -308,6 +309,8 @@ def test_wrong_data_are_named(iris, fitted):
         gr.Classifier().fit(x, y, sample_weight=np.zeros(150))
     with pytest.raises(ValueError, match="weights of all rows are zero"):
         gr.Classifier(class_weight=dict.fromkeys(range(3), 0)).fit(x, y)
+    with pytest.raises(ValueError, match=r"of Hugging Face: write X\.to_pandas\(\)"):
+        gr.Classifier().fit(SimpleNamespace(to_pandas=None, features={}, shape=(150, 4)), y)
     with pytest.raises(ValueError, match="X is a dict"):
         gr.Classifier().fit({"a": x[:, 0]}, y)
     with pytest.raises(ValueError, match=r"X is a map, but an estimator needs all rows"):

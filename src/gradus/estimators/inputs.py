@@ -118,16 +118,18 @@ def checked_data(
 def _check_kind(X: Any) -> None:
     """Refuse inputs that scikit-learn's checks would misname."""
     if isinstance(X, Mapping) and not hasattr(X, "shape"):  # as some sparse matrices are
-        raise DataError(
-            "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
-        )
+        advice = "X.to_dataframe()" if hasattr(X, "to_dataframe") else "pandas.DataFrame(X)"
+        raise DataError(f"X is a dict, whose rows scikit-learn cannot take: write {advice}.")
     if isinstance(X, RowStream):
         raise DataError(
             f"X is {X.name}, read in parts, but an estimator needs all rows in memory: gr.Model's "
             "fit takes it, and gradus train."
         )
     refuse_no_data(X, "X")
-    if isinstance(X, Iterable) and not (is_container(X) or has_array_protocol(X) or _axes(X)):
+    if hasattr(X, "to_pandas") and hasattr(X, "features"):
+        raise DataError("X is a data set of Hugging Face: write X.to_pandas().")
+    is_array = is_container(X) or has_array_protocol(X) or _axes(X)
+    if not is_array and (isinstance(X, Iterable) or hasattr(X, "__getitem__")):
         raise DataError(
             f"X is a {type(X).__name__}, but an estimator needs all rows at once: pass a frame or "
             "an array. gr.Model's fit takes what yields batches."
