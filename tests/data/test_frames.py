@@ -92,7 +92,7 @@ def test_an_empty_table_and_arrays_are_refused_as_what_they_are():
     with pytest.raises(DataError, match="no rows"):
         load(FRAME.iloc[:0], "name")
     with pytest.raises(DataError, match="no rows"):
-        load(FRAME.iloc[:0], "age", task="regression")
+        load(FRAME.iloc[:0], "age", task="regression").preprocessor()
     with pytest.raises(DataError, match="ArrayPreprocessor"):
         load(np.zeros((4, 2)), 1)
 

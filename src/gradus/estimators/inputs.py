@@ -128,7 +128,7 @@ def _check_kind(X: Any) -> None:
     refuse_no_data(X, "X")
     if hasattr(X, "to_pandas") and hasattr(X, "features"):
         raise DataError("X is a data set of Hugging Face: write X.to_pandas().")
-    is_array = is_container(X) or has_array_protocol(X) or _axes(X)
+    is_array = is_container(X) or has_array_protocol(X) or _axes(X) or is_lazy(X)
     if not is_array and (isinstance(X, Iterable) or hasattr(X, "__getitem__")):
         raise DataError(
             f"X is a {type(X).__name__}, but an estimator needs all rows at once: pass a frame or "
