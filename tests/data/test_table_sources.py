@@ -73,6 +73,14 @@ def test_a_folder_of_several_kinds_or_parts_is_refused(parts):
         load(parts.parent / "set", "a")
 
 
+def test_a_folder_without_tables_says_what_there_is(parts, tmp_path):
+    with pytest.raises(DataError, match=r"has tables in its folders: write '.*/\*/\*\.csv'"):
+        load(parts.parent, "kind")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="is an empty folder"):
+        load(tmp_path / "none", "kind")
+
+
 def test_a_pattern_without_files_says_what_there_is(parts):
     with pytest.raises(DataError, match=r"No file is named like .* has a.csv, b.csv, c.csv"):
         load(str(parts / "x*.csv"))
