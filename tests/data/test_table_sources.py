@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -76,6 +77,12 @@ def test_a_folder_of_several_kinds_or_parts_is_refused(parts):
 def test_a_folder_without_tables_says_what_there_is(parts, tmp_path):
     with pytest.raises(DataError, match=r"has tables in its folders: write '.*/\*/\*\.csv'"):
         load(parts.parent, "kind")
+    for year in ("year=2020", "year=2021"):
+        (tmp_path / "all" / year).mkdir(parents=True)
+        shutil.copy(parts / "a.csv", tmp_path / "all" / year)
+    assert (
+        "such as 'year=2020' name is no column" in load(tmp_path / "all/*/*.csv", "kind").notes[1]
+    )
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="is an empty folder"):
         load(tmp_path / "none", "kind")
