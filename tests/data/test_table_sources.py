@@ -80,9 +80,8 @@ def test_a_folder_without_tables_says_what_there_is(parts, tmp_path):
     for year in ("year=2020", "year=2021"):
         (tmp_path / "all" / year).mkdir(parents=True)
         shutil.copy(parts / "a.csv", tmp_path / "all" / year)
-    assert (
-        "such as 'year=2020' name is no column" in load(tmp_path / "all/*/*.csv", "kind").notes[1]
-    )
+    note = load(tmp_path / "all/*/*.csv", "kind").notes[1]
+    assert note == "what folders such as 'year=2020' name is no column of the table"
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="is an empty folder"):
         load(tmp_path / "none", "kind")

@@ -16,13 +16,35 @@ from typing import Any
 
 import numpy as np
 
-from gradus.errors import DataError
+from gradus.errors import DataError, warn
 from gradus.host_memory import host_free_bytes, readable
 
 DENSE_SHARE = 0.5  # of the free memory, which a sparse matrix may take as a dense one
 _CONTAINERS = (list, tuple, range, dict, str, bytes, deque, UserList)  # their items end
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 _FLOAT = np.dtype(np.float32).itemsize
+
+
+def tell_other_order(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> None:
+    """Warn of inputs and targets of pandas whose indexes have the same rows in another order.
+
+    Rows are paired by their place, as everywhere in NumPy and scikit-learn.
+
+    Args:
+        x: the inputs, as a user passes them.
+        y: the targets, likewise.
+        names: what the warning calls them.
+    """
+    first, second = getattr(x, "index", None), getattr(y, "index", None)
+    if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):
+        return
+    if len(first) == len(second) and first.is_unique and first.isin(second).all():
+        warn(
+            f"The indexes of {names[0]} and {names[1]} have the same rows in another order. Rows "
+            f"are paired by their place: if they belong together by their index, write "
+            f"{names[1]}.loc[{names[0]}.index].",
+            RuntimeWarning,
+        )
 
 
 def is_container(values: Any) -> bool:

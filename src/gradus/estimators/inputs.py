@@ -18,6 +18,7 @@ from gradus.data.containers import (
     is_container,
     is_lazy,
     refuse_no_data,
+    tell_other_order,
 )
 from gradus.data.frames import column_name
 from gradus.data.reading.delimited_text import check_names
@@ -90,6 +91,7 @@ def checked_data(
     _check_row_shape(X, shape)
     reset, has_targets = names is None, not (isinstance(y, str) and y == "no_validation")
     if has_targets:
+        tell_other_order(X, y, ("X", "y"))
         _check_targets(y, numeric)
     as_table = is_frame(X) if names is None else bool(names)
     rules: dict[str, Any] = {"ensure_min_samples": fewest}
