@@ -35,7 +35,8 @@ def tell_other_order(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Non
         y: the targets, likewise.
         names: what the warning calls them.
     """
-    first, second = getattr(x, "index", None), getattr(y, "index", None)
+    first: Any = getattr(x, "index", None)
+    second: Any = getattr(y, "index", None)
     if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):
         return
     if len(first) == len(second) and first.is_unique and first.isin(second).all():

@@ -523,6 +523,19 @@ def test_files_that_were_joined_are_read_as_in_memory(tmp_path, monkeypatch, hea
         gr.data.stream(path, "y")
 
 
+@pytest.mark.parametrize("sample", [40, 1_000])  # rows, of which some or all lack a target
+def test_all_rows_without_a_target_are_counted(tmp_path, monkeypatch, sample):
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", sample)
+    path = tmp_path / "rows.parquet"
+    y = [None if index in (0, 301, 302) else index % 2 for index in range(400)]
+    pl.DataFrame({"x": [index / 8 for index in range(400)], "y": y}).write_parquet(path)
+    rows = gr.data.stream(path, "y")
+    told = [note for note in rows.preprocessor().notes if "no target" in note]
+    assert told == ["3 rows have no target 'y' and are not used"]
+    (note,) = (n for n in rows.split(0.2)[0].preprocessor().notes if "no target" in n)
+    assert note.startswith("of the rows to train on, ")
+
+
 def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
     path = tmp_path / "rows.csv"
     lines = [f"{index / 8},{index}" for index in range(3_000)]
