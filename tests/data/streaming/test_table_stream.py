@@ -523,6 +523,17 @@ def test_files_that_were_joined_are_read_as_in_memory(tmp_path, monkeypatch, hea
         gr.data.stream(path, "y")
 
 
+@pytest.mark.parametrize("text", ["x,y\n1,2\n,\n3,4\n", "x,y\n1,2\n\n  \n3,4\n\n", "x\n1\n\n3\n"])
+def test_blank_lines_are_no_rows_and_rows_without_a_value_are(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    assert written(gr.data.stream(path)).equals(gr.data.load(path).x)
+    if "," in text:
+        path.write_text("x,y\n1,2\n,\n\n3,4\n")
+        with pytest.raises(DataError, match="has blank lines, and rows without any value"):
+            gr.data.stream(path)
+
+
 @pytest.mark.parametrize("sample", [40, 1_000])  # rows, of which some or all lack a target
 def test_all_rows_without_a_target_are_counted(tmp_path, monkeypatch, sample):
     monkeypatch.setattr(split_rows, "SAMPLE_ROWS", sample)
@@ -560,7 +571,7 @@ def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch, row
     path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + rows)
     head = open_rows._head(path, "it", TableOptions())
     if told is None:
-        open_rows._check_short_rows(path, head, "it")
+        assert open_rows._check_lines(path, head, "it")
         return
     with pytest.raises(DataError, match=told):
         gr.data.stream(path, "y")

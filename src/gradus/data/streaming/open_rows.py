@@ -124,8 +124,6 @@ def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -
         new_columns=columns,
         infer_schema=False,
     )
-    if len(columns) > 1:  # blank lines
-        scan = scan.filter(~pl.all_horizontal(pl.all().is_null()))
     scan = scan.select(pl.all().str.strip_chars().fill_null(""))
     with _new_folder() as folder:
         _check_disk(folder, COPIES * size, name)
@@ -137,7 +135,8 @@ def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -
                     "one header: remove what stands around the table, or stray quotation marks, or "
                     "save it as .parquet."
                 )
-            _check_short_rows(path, head, name)
+            if _check_lines(path, head, name):  # some are blank
+                scan = scan.filter(~_is_void())
             scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
             copy, notes = _without_repeats(copy, head)
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -160,14 +159,22 @@ def _reads_alike(scan: pl.LazyFrame, head: DelimitedText) -> bool:
     """
     import polars as pl
 
-    expected = head.frame.head(COMPARED_ROWS)
-    rows = scan.filter(~repeats_names(expected.columns)) if head.header else scan
+    expected = head.frame.head(COMPARED_ROWS).filter(~_is_void())
+    rows = scan.filter(~_is_void())
+    rows = rows.filter(~repeats_names(expected.columns)) if head.header else rows
     try:
         return rows.head(expected.height).collect().equals(expected)
     except pl.exceptions.PolarsError as error:
         if "utf-8" in str(error):
             raise
         return False  # such as rows of several widths
+
+
+def _is_void() -> pl.Expr:
+    """Return which rows have no value in any cell, as a blank line has none."""
+    import polars as pl
+
+    return pl.all_horizontal(pl.all() == "")
 
 
 def _without_repeats(copy: Path, head: DelimitedText) -> tuple[Path, tuple[str, ...]]:
@@ -280,11 +287,14 @@ def _head(path: Path, name: str, options: TableOptions) -> DelimitedText:
     )
 
 
-def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
-    """Check that no row has fewer values than columns, for which Polars would fill in missing ones.
+def _check_lines(path: Path, head: DelimitedText, name: str) -> bool:
+    """Check that each row has a value for each column, and return whether lines are blank.
+
+    Polars would fill in missing values, and reads a blank line as a row of separators alone.
 
     Raises:
-        DataError: with the number of such rows, and the line of the first.
+        DataError: with the number of rows that have fewer values, and the line of the first; or
+            for blank lines among rows without a value.
     """
     import polars as pl
 
@@ -300,13 +310,17 @@ def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
         new_columns=["line"],
         infer_schema=False,
     )
+    marks = '"' + " " + head.separator
+    void = filled & (line.str.strip_chars(marks).str.len_bytes() == 0)
     is_open = outside.str.contains('"', literal=True)
     facts = lines.select(
         count=short.sum(),
         first=short.arg_max(),
+        blank=(~filled | line.is_null()).any(),
+        void=void.any(),
         quoted=(short & line.str.contains('"', literal=True)).any() | is_open.any(),
     )
-    count, first, quoted = facts.collect().row(0)
+    count, first, blank, void, quoted = facts.collect().row(0)
     if quoted:  # perhaps within a cell, which takes as long again to tell
         count, first = _count_short_rows(path, head.separator, between + 1)
     if count:
@@ -315,6 +329,12 @@ def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
             f"{name}: {rows} fewer values than the {between + 1} columns, the first in line "
             f"{first + 1}: complete or remove them."
         )
+    if blank and void:
+        raise DataError(
+            f"{name} has blank lines, and rows without any value, which cannot be told apart where "
+            "it is read in parts: remove the blank lines."
+        )
+    return bool(blank)
 
 
 def _count_short_rows(path: Path, separator: str, width: int) -> tuple[int, int]:
