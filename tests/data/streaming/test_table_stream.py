@@ -535,14 +535,17 @@ def test_blank_lines_are_no_rows_and_rows_without_a_value_are(tmp_path, text):
 
 
 @pytest.mark.parametrize("sample", [40, 1_000])  # rows, of which some or all lack a target
-def test_all_rows_without_a_target_are_counted(tmp_path, monkeypatch, sample):
+def test_notes_count_rows_and_spellings_beyond_the_sample(tmp_path, monkeypatch, sample):
     monkeypatch.setattr(split_rows, "SAMPLE_ROWS", sample)
     path = tmp_path / "rows.parquet"
     y = [None if index in (0, 301, 302) else index % 2 for index in range(400)]
-    pl.DataFrame({"x": [index / 8 for index in range(400)], "y": y}).write_parquet(path)
+    town = ["ulm" if index == 305 else ["Ulm", "Bonn"][index % 7 > 3] for index in range(400)]
+    table = {"x": [index / 8 for index in range(400)], "town": town, "y": y}
+    pl.DataFrame(table).write_parquet(path)
     rows = gr.data.stream(path, "y")
     told = [note for note in rows.preprocessor().notes if "no target" in note]
     assert told == ["3 rows have no target 'y' and are not used"]
+    assert sum("('Ulm' and 'ulm')" in note for note in rows.preprocessor().notes) == 1
     (note,) = (n for n in rows.split(0.2)[0].preprocessor().notes if "no target" in n)
     assert note.startswith("of the rows to train on, ")
 
