@@ -100,6 +100,7 @@ class Split(collections.UserDict):
 
 
 def test_a_dict_of_data_sets_is_refused():
+    refuse_no_data(scipy.sparse.dok_array(X), "x")  # a dict as well
     with pytest.raises(DataError, match=r"a dict of data sets, 'train', 'test': pass one, x\['tr"):
         refuse_no_data({"train": Split(), "test": Split()}, "x")
 

@@ -182,6 +182,8 @@ def refuse_no_data(values: Any, name: str) -> None:
 
 def _what_it_is(values: Any, name: str) -> str:
     """Return what something is that is no data, and what to write; "" for anything else."""
+    if is_sparse(values):  # of which some are dicts
+        return ""
     if isinstance(values, str | os.PathLike):
         text = os.fspath(values)
         if isinstance(values, os.PathLike) or Path(str(text)).suffix or "/" in str(text):
