@@ -175,15 +175,13 @@ def refuse_no_data(values: Any, name: str) -> None:
         Traceback (most recent call last):
         gradus.errors.DataError: x is the path 'cats.csv', not data: write gr.data.load(...
     """
-    found = _what_it_is(values, name)
+    found = "" if is_sparse(values) else _what_it_is(values, name)  # some sparse ones are dicts
     if found:
         raise DataError(f"{name} is {found}.")
 
 
 def _what_it_is(values: Any, name: str) -> str:
     """Return what something is that is no data, and what to write; "" for anything else."""
-    if is_sparse(values):  # of which some are dicts
-        return ""
     if isinstance(values, str | os.PathLike):
         text = os.fspath(values)
         if isinstance(values, os.PathLike) or Path(str(text)).suffix or "/" in str(text):
