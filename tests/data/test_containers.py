@@ -1,19 +1,24 @@
 import collections
 import io
+import itertools
 import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse
+from sklearn.utils import Bunch
 
 import gradus as gr
 from gradus.data import as_array
 from gradus.data.containers import in_memory, refuse_no_data
 from gradus.data.streaming.batch_stream import SparseRows, as_stream
 from gradus.errors import DataError
+from gradus.estimators.inputs import checked_data
+from gradus.models.inputs.training_data import check_arrays
 
 X = np.arange(6, dtype=np.float32).reshape(3, 2)
 COLUMNS = {"a": X[:, 0], "b": X[:, 1]}
@@ -54,6 +59,11 @@ def test_frames_keep_their_names():
         ({1, 2}, "a set, which is no array"),
         ({"a": 1}.keys(), "a dict_keys, which is no array"),
         (gr.data.load("xor"), r"write x, y = data.xy\(data.preprocessor\(\)\)"),
+        (gr.Classifier(), r"a model \(a Classifier\), not data"),
+        (Bunch(data=[1], target=[2], feature_names=["a"]), "pass its .data as x, its .target as y"),
+        (itertools.cycle([1]), r"x \(a cycle\) never ends: pass steps_per_epoch="),
+        (itertools.repeat(1), r"x \(a repeat\) never ends"),
+        (lambda: itertools.cycle([1]), r"x \(a function\) never ends"),
         (object(), "is an object; pass an array"),
         (3.5, "is a single value; pass an array"),
         (None, "is None"),
@@ -63,6 +73,17 @@ def test_frames_keep_their_names():
 def test_what_is_no_data_is_refused_by_what_it_is(given, words):
     with pytest.raises(DataError, match=words):
         as_stream(given) or as_array(given)
+
+
+def test_rows_of_pandas_in_another_order_are_told():
+    x, y = pd.DataFrame(COLUMNS), pd.Series([0, 1, 2])
+    with pytest.warns(RuntimeWarning, match=r"paired by their place: .* write y\.loc\[x\.index\]"):
+        check_arrays(x[::-1], y, None)
+    with pytest.warns(RuntimeWarning, match=r"write y\.loc\[X\.index\]"):
+        checked_data(gr.Classifier(), x, y[::-1])
+    for index in ([0, 1, 2], [3, 4, 5], [0, 0, 1]):  # as after reset_index, or with rows twice
+        check_arrays(x.set_axis(index), y, None)
+    check_arrays(x, y.to_numpy()[::-1], None)
 
 
 def test_a_function_is_called_without_arguments():
@@ -79,6 +100,7 @@ class Split(collections.UserDict):
 
 
 def test_a_dict_of_data_sets_is_refused():
+    refuse_no_data(scipy.sparse.dok_array(X), "x")  # a dict as well
     with pytest.raises(DataError, match=r"a dict of data sets, 'train', 'test': pass one, x\['tr"):
         refuse_no_data({"train": Split(), "test": Split()}, "x")
 

@@ -68,9 +68,31 @@ def test_an_index_that_holds_data_is_told():
     assert load(FRAME[FRAME.age > 40], "name").notes == ()
 
 
+class OfXarray:
+    """As an array of xarray, whose Arrow stream is a table with an index."""
+
+    dims, shape = ("row",), (40,)
+
+    def __len__(self):
+        return 40
+
+    def __array__(self, dtype=None, copy=None):
+        return np.arange(40.0)
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        raise AssertionError
+
+
+def test_arrays_of_xarray_are_columns():
+    data = load({"a": OfXarray(), "y": [0, 1] * 20}, "y")
+    assert data.x["a"].to_list() == list(range(40))
+
+
 def test_an_empty_table_and_arrays_are_refused_as_what_they_are():
     with pytest.raises(DataError, match="no rows"):
         load(FRAME.iloc[:0], "name")
+    with pytest.raises(DataError, match="no rows"):
+        load(FRAME.iloc[:0], "age", task="regression").preprocessor()
     with pytest.raises(DataError, match="ArrayPreprocessor"):
         load(np.zeros((4, 2)), 1)
 

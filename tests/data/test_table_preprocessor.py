@@ -278,6 +278,8 @@ def test_leaks_are_dropped_unless_kept():
     assert TablePreprocessor.fit(price, "price").feature_names == ("a",)
     with pytest.raises(DataError, match=r"(?s)No column is left.*keep="):
         TablePreprocessor.fit({"y": y, "alive": frame["alive"]}, "y")
+    with pytest.raises(DataError, match="the table has only 'y', which is the target or dropped"):
+        TablePreprocessor.fit({"y": y}, "y")
 
 
 @pytest.mark.parametrize(

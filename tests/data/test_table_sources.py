@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -71,6 +72,19 @@ def test_a_folder_of_several_kinds_or_parts_is_refused(parts):
     write(parts.parent / "set", train_csv="a\n1\n", test_csv="a\n1\n")
     with pytest.raises(DataError, match=r"train.csv and test.csv.*as --test"):
         load(parts.parent / "set", "a")
+
+
+def test_a_folder_without_tables_says_what_there_is(parts, tmp_path):
+    with pytest.raises(DataError, match=r"has tables in its folders: write '.*/\*/\*\.csv'"):
+        load(parts.parent, "kind")
+    for year in ("year=2020", "year=2021"):
+        (tmp_path / "all" / year).mkdir(parents=True)
+        shutil.copy(parts / "a.csv", tmp_path / "all" / year)
+    note = load(tmp_path / "all/*/*.csv", "kind").notes[1]
+    assert note == "what folders such as 'year=2020' name is no column of the table"
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="is an empty folder"):
+        load(tmp_path / "none", "kind")
 
 
 def test_a_pattern_without_files_says_what_there_is(parts):

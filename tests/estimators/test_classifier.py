@@ -3,6 +3,7 @@
 import copy
 import pickle
 import signal
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -308,8 +309,20 @@ def test_wrong_data_are_named(iris, fitted):
         gr.Classifier().fit(x, y, sample_weight=np.zeros(150))
     with pytest.raises(ValueError, match="weights of all rows are zero"):
         gr.Classifier(class_weight=dict.fromkeys(range(3), 0)).fit(x, y)
+    with pytest.raises(ValueError, match=r"of Hugging Face: write X\.to_pandas\(\)"):
+        gr.Classifier().fit(SimpleNamespace(to_pandas=None, features={}, shape=(150, 4)), y)
     with pytest.raises(ValueError, match="X is a dict"):
         gr.Classifier().fit({"a": x[:, 0]}, y)
+    with pytest.raises(ValueError, match=r"X is a map, but an estimator needs all rows"):
+        gr.Classifier().fit(map(list, x), y)
+    with pytest.raises(ValueError, match=rf"X has {(x > 6).sum()} masked entries: .*DataFrame"):
+        gr.Classifier().fit(np.ma.masked_greater(x, 6), y)
+    with pytest.raises(ValueError, match=r"y has 50 masked entries"):
+        gr.Classifier().fit(x, np.ma.masked_equal(y, 2))
+    with pytest.raises(ValueError, match=r"X is a structured array.*pandas\.DataFrame"):
+        gr.Classifier().fit(np.rec.fromarrays(x.T), y)
+    with pytest.raises(ValueError, match=r"X has more than one column named 'a'"):
+        gr.Classifier().fit(pd.DataFrame(x, columns=list("abca")), y)
     with pytest.raises(ValueError, match=r"cannot be collected"):
         gr.Classifier().fit(pl.LazyFrame(x).select("absent"), y)
     with pytest.raises(ValueError, match="no columns"):

@@ -64,6 +64,9 @@ def test_wrong_targets_are_named(plane):
         gr.Regressor().fit(x, np.where(y > 1000, np.nan, y))
     with pytest.raises(ValueError, match=r"y has text, such as 'a'.*gr\.Classifier"):
         gr.Regressor().fit(x, ["1", "a"] * 100)
+    for times in (np.arange(200).astype("M8[D]"), pd.date_range("2024", periods=200, tz="UTC")):
+        with pytest.raises(ValueError, match=r"y has dates .*pandas.Timedelta"):
+            gr.Regressor().fit(x, times)
     with pytest.raises(ValueError, match="is for classes"):
         gr.Regressor(loss="binary_crossentropy").fit(x, y)
     with pytest.raises(ValueError, match="1 sample"):

@@ -117,6 +117,20 @@ def test_other_requests_are_answered(cat_service):
         ("POST", "/health", {}, 405, "POST is not for /health"),
         ("POST", "/predict", {}, 415, "no content type"),
         ("POST", "/predict", {"Content_Type": "text/plain"}, 415, "'text/plain' is not known"),
+        (
+            "POST",
+            "/predict?threshold=0.3",
+            {"Content_Type": "application/json"},
+            400,
+            "'threshold'",
+        ),
+        (
+            "POST",
+            "/predict",
+            {"Content_Type": "text/csv", "Content_Encoding": "gzip"},
+            415,
+            "packed",
+        ),
         ("GET", "/health", {"Host": "rebound.example:80"}, 403, "'rebound.example:80'"),
     ):
         found, answer, body = cat_service.send(method, path, text, **headers)

@@ -16,13 +16,36 @@ from typing import Any
 
 import numpy as np
 
-from gradus.errors import DataError
+from gradus.errors import DataError, warn
 from gradus.host_memory import host_free_bytes, readable
 
 DENSE_SHARE = 0.5  # of the free memory, which a sparse matrix may take as a dense one
 _CONTAINERS = (list, tuple, range, dict, str, bytes, deque, UserList)  # their items end
 _ARRAY_PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 _FLOAT = np.dtype(np.float32).itemsize
+
+
+def tell_other_order(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> None:
+    """Warn of inputs and targets of pandas whose indexes have the same rows in another order.
+
+    Rows are paired by their place, as everywhere in NumPy and scikit-learn.
+
+    Args:
+        x: the inputs, as a user passes them.
+        y: the targets, likewise.
+        names: what the warning calls them.
+    """
+    first: Any = getattr(x, "index", None)
+    second: Any = getattr(y, "index", None)
+    if not (hasattr(first, "equals") and hasattr(second, "equals")) or first.equals(second):
+        return
+    if len(first) == len(second) and first.is_unique and first.isin(second).all():
+        warn(
+            f"The indexes of {names[0]} and {names[1]} have the same rows in another order. Rows "
+            f"are paired by their place: if they belong together by their index, write "
+            f"{names[1]}.loc[{names[0]}.index].",
+            RuntimeWarning,
+        )
 
 
 def is_container(values: Any) -> bool:
@@ -143,8 +166,8 @@ def refuse_no_data(values: Any, name: str) -> None:
         name: what errors call them.
 
     Raises:
-        DataError: for text, a path, a module, a class, an open file, a set, or a table that is read
-            in parts, with what to write.
+        DataError: for text, a path, a module, a class, a model, an open file, a set, or a table
+            that is read in parts, with what to write.
 
     Examples:
         >>> from gradus.data.containers import refuse_no_data
@@ -152,7 +175,7 @@ def refuse_no_data(values: Any, name: str) -> None:
         Traceback (most recent call last):
         gradus.errors.DataError: x is the path 'cats.csv', not data: write gr.data.load(...
     """
-    found = _what_it_is(values, name)
+    found = "" if is_sparse(values) else _what_it_is(values, name)  # some sparse ones are dicts
     if found:
         raise DataError(f"{name} is {found}.")
 
@@ -173,6 +196,8 @@ def _what_it_is(values: Any, name: str) -> str:
         return f"the module {values.__name__!r}, not data"
     if inspect.isclass(values):
         return f"the class {values.__name__}, not data: make an object of it, {values.__name__}(…)"
+    if hasattr(values, "fit") and hasattr(values, "predict"):
+        return f"a model (a {type(values).__name__}), not data"
     if isinstance(values, io.IOBase):
         path = getattr(values, "name", "")
         which = f" {path!r}" if isinstance(path, str) and path else ""
@@ -190,6 +215,8 @@ def _what_it_is(values: Any, name: str) -> str:
             f"{values!r}, which is read in parts, but this takes rows in memory: pass a sample of "
             "them, x, y = rows.preprocessor().xy(rows.sample(10_000).x)"
         )
+    if isinstance(values, dict) and {"data", "target", "feature_names"} <= values.keys():
+        return f"a {type(values).__name__} of scikit-learn: pass its .data as x, its .target as y"
     if isinstance(values, dict) and values and all(map(_is_split, values.values())):
         first = next(iter(values))
         return f"a dict of data sets, {', '.join(map(repr, values))}: pass one, {name}[{first!r}]"

@@ -16,6 +16,7 @@ from gradus.data.column_encoders import (
 )
 from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat
+from gradus.data.columns.missing_codes import code_note
 from gradus.data.columns.spellings import spelling_notes
 from gradus.data.columns.unseen import unseen_levels
 from gradus.data.columns.usefulness import determines, is_text, why_not_general, why_useless
@@ -28,8 +29,17 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-def level_notes(series: pl.Series, encoder: CategoryEncoder, given: ColumnFormat) -> list[str]:
-    """Return notes on levels that are spelled alike, and on cells that are none of those given."""
+def value_notes(series: pl.Series, encoder: ColumnEncoder, given: ColumnFormat) -> list[str]:
+    """Return notes on values of a column that may mean something else than they say.
+
+    These are levels that are spelled alike, cells that are none of the levels given, and a number
+    that may stand for a missing value.
+    """
+    if isinstance(encoder, NumberEncoder):
+        code = code_note(series.name, to_numbers(series))
+        return [] if code is None else [code]
+    if not isinstance(encoder, CategoryEncoder):
+        return []
     unseen = unseen_levels(series, encoder.levels, "level") if given.levels else None
     notes = spelling_notes(encoder.levels, f"levels of column {series.name!r}")
     return notes if unseen is None else [*notes, unseen.note]

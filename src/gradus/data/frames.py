@@ -102,7 +102,8 @@ def _series(name: str, values: Any, table: str) -> pl.Series:
     values = _single(values, name, table)
     if type(values).__module__.partition(".")[0] == "pandas":  # a series, an index, or an array
         return _from_pandas(name, sys.modules["pandas"].Series(values))
-    if hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
+    speaks_arrow = hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__")
+    if speaks_arrow and not hasattr(values, "dims"):  # an array of xarray would become a table
         return pl.Series(name, values)
     is_frame_column = type(values).__module__.startswith("polars")
     if hasattr(values, "__array__") and not (is_frame_column or isinstance(values, np.ndarray)):

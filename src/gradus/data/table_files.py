@@ -170,7 +170,8 @@ def _spreadsheet_cells(
         notes += (no_header_note(head[0]),)
         frame = sheet.with_first_row
     elif len(head) == 1:
-        raise DataError(f"{name} has a header but no rows.")
+        note = f": {notes[0]}" if notes else ""
+        raise DataError(f"{name} has a header but no rows{note}.")
     else:
         names = [cell.strip() or f"unnamed_{index}" for index, cell in enumerate(head[0])]
         frame = sheet.without_first_row

@@ -15,8 +15,10 @@ from gradus.data.column_encoders import (
     ColumnEncoder,
     TextEncoder,
 )
+from gradus.data.columns.conversions import to_numbers
 from gradus.data.columns.formats import ColumnFormat, texts
 from gradus.data.columns.joining import network_inputs
+from gradus.data.columns.missing_codes import code_note
 from gradus.data.columns.unseen import (
     TrainingRange,
     UnseenValues,
@@ -25,7 +27,7 @@ from gradus.data.columns.unseen import (
     unseen_levels,
     unseen_texts,
 )
-from gradus.data.encoder_choice import fit_encoder, holds_texts, leak_of, level_notes
+from gradus.data.encoder_choice import fit_encoder, holds_texts, leak_of, value_notes
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -139,10 +141,12 @@ class TablePreprocessor:
                 notes.append(f"column {name!r} {encoder}")
             else:
                 columns.append(encoder)
-                if isinstance(encoder, CategoryEncoder):
-                    notes += level_notes(series, encoder, known[name])
+                notes += value_notes(series, encoder, known[name])
         if not columns:
             reasons = " ".join(f"\n- {note}" for note in notes)
+            if not inputs:
+                names = ", ".join(map(repr, table.frame.columns))
+                reasons = f" the table has only {names}, which is the target or dropped."
             raise DataError(f"No column is left to learn from:{reasons}")
         used = [*(column.name for column in columns), *targets]
         known = {name: known[name] for name in used}
@@ -330,7 +334,11 @@ def _fit_target(
     name = targets[0]
     table, more = table.with_labels(name, task, classes).with_target(name)
     fitted = Target.fit_column(table.frame[name], task, classes, table.formats[name].levels)
-    return table, fitted, [*table.notes, *more, *fitted.class_name_notes()]
+    notes = [*table.notes, *more, *fitted.class_name_notes()]
+    code = None
+    if fitted.task == "regression":
+        code = code_note(name, to_numbers(table.frame[name]))
+    return table, fitted, notes if code is None else [*notes, code]
 
 
 def _is_embedded(column: ColumnEncoder) -> bool:

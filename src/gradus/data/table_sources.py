@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 _WILDCARDS = re.compile(r"[*?\[\]]+")
+_PARTITION = re.compile(r"[^=]+=[^=]+")  # of a folder of a partitioned table
 _PARTS = ("train", "test")  # of a data set, rather than of a table
 
 
@@ -257,8 +258,11 @@ def _one_table(paths: Sequence[Path], read: _Reader, options: TableOptions) -> T
         frame = pl.concat(frames, how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
         raise DataError(f"The files from {str(paths[0])!r} on are not one table: {error}") from None
-    note = f"{len(paths)} files are one table, in this order: {_listed(paths)}"
-    return replace(first, frame=frame, notes=(note, *_notes(paths, cells)))
+    notes = [f"{len(paths)} files are one table, in this order: {_listed(paths)}"]
+    values = [part for path in paths for part in path.parts[:-1] if _PARTITION.fullmatch(part)]
+    if values:
+        notes.append(f"what folders such as {values[0]!r} name is no column of the table")
+    return replace(first, frame=frame, notes=(*notes, *_notes(paths, cells)))
 
 
 def _like(first: TableCells, path: Path, first_path: Path, read: _Reader) -> TableCells:

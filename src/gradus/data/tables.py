@@ -72,9 +72,15 @@ class Table:
             return self, []
         if missing == self.frame.height:
             raise DataError(f"The target column {name!r} is empty.")
-        rows = "1 row has" if missing == 1 else f"{missing} rows have"
-        note = f"{rows} no target {name!r} and {'is' if missing == 1 else 'are'} not used"
+        note = no_target_note(missing, [name])
         return replace(self, frame=self.frame.filter(self.frame[name].is_not_null())), [note]
+
+
+def no_target_note(count: int, names: Sequence[str]) -> str:
+    """Return the note on rows that lack a target, which is one of those named."""
+    rows = "1 row has" if count == 1 else f"{count:,} rows have"
+    targets = " or ".join(map(repr, names))
+    return f"{rows} no target {targets} and {'is' if count == 1 else 'are'} not used"
 
 
 @explain_arguments

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,16 @@ from sklearn.utils.validation import check_X_y, validate_data
 
 from gradus.data import Dataset, TableOptions, load
 from gradus.data.columns.usefulness import determines
-from gradus.data.containers import in_memory, is_lazy
+from gradus.data.containers import (
+    has_array_protocol,
+    in_memory,
+    is_container,
+    is_lazy,
+    refuse_no_data,
+    tell_other_order,
+)
 from gradus.data.frames import column_name
+from gradus.data.reading.delimited_text import check_names
 from gradus.data.sources.npz_files import array_dataset
 from gradus.data.streaming.batch_stream import RowStream
 from gradus.errors import DataError, TooLargeError
@@ -78,9 +87,11 @@ def checked_data(
         X = in_memory(X, "X")
     if is_frame(X) and not X.shape[1]:
         raise DataError(f"X is a frame of shape {X.shape}: it has no columns to learn from.")
+    check_names(column_labels(X), "X")
     _check_row_shape(X, shape)
     reset, has_targets = names is None, not (isinstance(y, str) and y == "no_validation")
     if has_targets:
+        tell_other_order(X, y, ("X", "y"))
         _check_targets(y, numeric)
     as_table = is_frame(X) if names is None else bool(names)
     rules: dict[str, Any] = {"ensure_min_samples": fewest}
@@ -109,16 +120,38 @@ def checked_data(
 def _check_kind(X: Any) -> None:
     """Refuse inputs that scikit-learn's checks would misname."""
     if isinstance(X, Mapping) and not hasattr(X, "shape"):  # as some sparse matrices are
-        raise DataError(
-            "X is a dict, whose rows scikit-learn cannot take: write pandas.DataFrame(X)."
-        )
+        advice = "X.to_dataframe()" if hasattr(X, "to_dataframe") else "pandas.DataFrame(X)"
+        raise DataError(f"X is a dict, whose rows scikit-learn cannot take: write {advice}.")
     if isinstance(X, RowStream):
         raise DataError(
             f"X is {X.name}, read in parts, but an estimator needs all rows in memory: gr.Model's "
             "fit takes it, and gradus train."
         )
+    refuse_no_data(X, "X")
+    if hasattr(X, "to_pandas") and hasattr(X, "features"):
+        raise DataError("X is a data set of Hugging Face: write X.to_pandas().")
+    is_array = is_container(X) or has_array_protocol(X) or _axes(X) or is_lazy(X)
+    if not is_array and (isinstance(X, Iterable) or hasattr(X, "__getitem__")):
+        raise DataError(
+            f"X is a {type(X).__name__}, but an estimator needs all rows at once: pass a frame or "
+            "an array. gr.Model's fit takes what yields batches."
+        )
     if isinstance(X, list | tuple) and X and all(_axes(row) > 1 for row in X):
         raise DataError(f"X is a {type(X).__name__} of arrays: write np.stack(X).")
+    if getattr(getattr(X, "dtype", None), "names", None):
+        raise DataError(
+            "X is a structured array, whose columns have types of their own: write "
+            "pandas.DataFrame(X)."
+        )
+    _check_mask(X, "X", "pandas.DataFrame(X), in which they are missing values")
+
+
+def _check_mask(values: Any, name: str, remedy: str) -> None:
+    """Refuse masked entries, which scikit-learn's checks would take for values."""
+    masked = np.count_nonzero(np.ma.getmaskarray(values)) if np.ma.isMaskedArray(values) else 0
+    if masked:
+        entries = "a masked entry" if masked == 1 else f"{masked} masked entries"
+        raise DataError(f"{name} has {entries}: write {remedy}.")
 
 
 def _check_targets(y: Any, numeric: bool) -> None:
@@ -131,7 +164,13 @@ def _check_targets(y: Any, numeric: bool) -> None:
             "y has lists of several lengths: for several labels of a row write flags of 0 and 1, "
             "sklearn.preprocessing.MultiLabelBinarizer().fit_transform(y)."
         )
+    _check_mask(y, "y", "X[~y.mask] and y.compressed(), which leaves such rows out")
     values = None if y is None or hasattr(y, "toarray") else np.asarray(y)
+    if numeric and values is not None and _are_times(values):
+        raise DataError(
+            "y has dates or time spans, but a Regressor predicts numbers: write them in a unit, "
+            "such as (y - y.min()) / pandas.Timedelta(days=1)."
+        )
     if values is None or values.dtype.kind not in "OUST":
         return
     for number, value in enumerate(values.ravel() if values.dtype.kind == "O" else ()):
@@ -147,6 +186,13 @@ def _check_targets(y: Any, numeric: bool) -> None:
             f"y has text, such as {str(example)!r}, but a Regressor predicts numbers: classes are "
             "for gr.Classifier."
         )
+
+
+def _are_times(values: np.ndarray) -> bool:
+    """Whether targets are dates or time spans, also as Python's objects, by the first of them."""
+    if values.dtype.kind == "O":
+        return isinstance(next(iter(values.ravel()), None), date | timedelta)
+    return values.dtype.kind in "mM"
 
 
 def _are_numbers(values: np.ndarray) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,8 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
             type(estimator).__name__,
         )
         self.scorer_ = self._scorer(estimator)
+        if self.refit and isinstance(self.scoring, Mapping | list | tuple | set):
+            self._check_refit(self.scoring)  # before hours of training
         started = time.perf_counter()
         scores, score_seconds = self._scores(estimator, candidates, splits, X, y, sample_weight)
         seconds = time.perf_counter() - started - score_seconds.sum()
@@ -192,12 +194,15 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
         """Return the rows to train on and those to score, by split."""
         try:
             splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-            return [(train, held) for train, held in splitter.split(X, y, groups)]
+            splits = [(train, held) for train, held in splitter.split(X, y, groups)]
         except (ValueError, TypeError) as error:
             raise GradusError(
                 f"cv={self.cv!r}: {error} Write a number of folds, a splitter of scikit-learn, or "
                 "pairs of row numbers."
             ) from None
+        if not splits:
+            raise GradusError(f"cv={self.cv!r} has no splits: write pairs of row numbers.")
+        return splits
 
     def _scorer(self, estimator: NetworkEstimator) -> Any:
         """Return what scores a fitted estimator."""
@@ -227,12 +232,16 @@ class SearchCV(MetaEstimatorMixin, BaseEstimator):
         """Return the name of the metric that says which candidate is best."""
         if not self.multimetric_:
             return SINGLE
-        if not isinstance(self.refit, str) or self.refit not in scores:
+        self._check_refit(scores)
+        return str(self.refit)
+
+    def _check_refit(self, names: Iterable[str]) -> None:
+        """Check that `refit` is one of several scores."""
+        if not isinstance(self.refit, str) or self.refit not in names:
             raise GradusError(
                 f"refit={self.refit!r}: of several scores, write the one that says which candidate "
-                f"is best: {', '.join(map(repr, scores))}; or refit=False."
+                f"is best: {', '.join(map(repr, names))}; or refit=False."
             )
-        return self.refit
 
     # --- the best estimator --------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -143,6 +144,11 @@ def in_arguments(message: str) -> str:
         message = message.replace(f" {path}[", f" {name}[")
     for short in ("keep", "drop"):
         message = message.replace(f" {short}=[", f" {short}_columns=[")
+    of_column = r"(column '([^']*)'.* say so: )"
+    message = re.sub(of_column + r"kind=('\w+')", r"\1columns={'\2': \3}", message)
+    message = re.sub(
+        of_column + r"missing=(\['[^']*'\])", r"\1columns={'\2': {'missing': \3}}", message
+    )
     return message.replace(" | null", "")
 
 

@@ -52,6 +52,7 @@ def make_application(run: Run, token: str | None = None, host: str | None = None
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in (JSON, CSV) and not kind.startswith(IMAGE):
             raise HTTPException(415, _content_type_sentence(kind))
+        _refuse_what_is_not_read(request)
         body = await _body(request)
         accepted = request.headers.get("accept", "")
         as_csv = CSV in accepted or (kind == CSV and JSON not in accepted)
@@ -92,6 +93,22 @@ def make_application(run: Run, token: str | None = None, host: str | None = None
 
 
 # --- requests -----------------------------------------------------------------------------------
+
+
+def _refuse_what_is_not_read(request: Request) -> None:
+    """Refuse parameters of the address, and packed bodies, which would be ignored or misread.
+
+    Raises:
+        HTTPException: with what to send.
+    """
+    packing = request.headers.get("content-encoding", "identity").strip().lower()
+    if packing != "identity":
+        raise HTTPException(415, f"The body is packed with {packing!r}: send it as it is.")
+    if request.query_params:
+        names = ", ".join(map(repr, request.query_params))
+        raise HTTPException(
+            400, f"The address has the parameters {names}, but /predict reads the body alone."
+        )
 
 
 async def _body(request: Request) -> bytes:

@@ -4,12 +4,13 @@ import csv
 import io
 import re
 
+import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gradus.data import load
-from gradus.data.reading.delimited_text import has_header, read_delimited
+from gradus.data.reading.delimited_text import REPEATS_NOTE, has_header, read_delimited
 from gradus.data.reading.text_layout import is_units
 from gradus.errors import DataError
 
@@ -194,6 +195,16 @@ def test_row_names_and_trailing_separators():
         first_row("age,income,color\n" + "\n".join(f"r,{row}" for row in ROWS))
     with pytest.raises(DataError, match=r"2 values in line 15.* Complete the line"):
         first_row("Report 2020\n" + PLAIN + "30,1.5\n")
+
+
+@pytest.mark.parametrize("edge", ["", ","])  # with a column that has no name
+def test_rows_that_repeat_the_header_are_left_out(edge):
+    header, *rows = [line + edge for line in PLAIN.splitlines()]
+    read = read_delimited("\n".join([header, *rows]).encode(), "it")
+    joined = read_delimited("\n".join([header, *rows, header, *rows, header]).encode(), "it")
+    assert joined.frame.equals(pl.concat([read.frame, read.frame]))
+    assert joined.notes == (*read.notes, REPEATS_NOTE)
+    assert len(read_delimited(b"word\na\nword\n", "it", header=True).frame) == 2
 
 
 def test_quotes_of_other_kinds():

@@ -13,6 +13,7 @@ FORMS = {
     "records": lambda: FRAME.to_json(orient="records"),
     "lines": lambda: FRAME.to_json(orient="records", lines=True),
     "columns by row": FRAME.to_json,
+    "rows by number": lambda: FRAME.to_json(orient="index"),
     "columns": lambda: json.dumps(COLUMNS),
     "polars": lambda: pl.DataFrame(
         {"a": [1, 2, 3], "b": ["x", None, "y"], "c": FRAME["c"].tolist()}

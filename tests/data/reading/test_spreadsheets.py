@@ -58,6 +58,14 @@ def test_a_target_that_another_sheet_may_have_names_the_sheets(book):
         load(book, "salary")
 
 
+def test_a_first_sheet_without_rows_names_the_others(tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "t.xlsx") as made:
+        made.add_worksheet("About").write(0, 0, "what this is")
+        made.add_worksheet("Data")
+    with pytest.raises(DataError, match=r"no rows: the sheet 'About' is read.* sheet='Data'"):
+        as_table(tmp_path / "t.xlsx")
+
+
 def test_a_sheet_by_name_below_a_title(book):
     table = as_table(book, TableOptions(sheet="Title"))
     assert table.frame["born"].to_list() == DAYS

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 import gradus as gr
+from gradus.data.reading.delimited_text import REPEATS_NOTE
 from gradus.data.streaming import (
     block_cache,
     mapped_arrays,
@@ -507,6 +508,48 @@ def test_text_files_are_read_as_in_memory(tmp_path, table):
     assert any("a copy in Parquet is kept in" in note for note in rows.preprocessor().notes)
 
 
+@pytest.mark.parametrize("head", [100, 1 << 20])  # bytes, without the second header, and with it
+def test_files_that_were_joined_are_read_as_in_memory(tmp_path, monkeypatch, head):
+    monkeypatch.setattr(open_rows, "HEAD_BYTES", head)
+    path = tmp_path / "rows.csv"
+    part = "x,y\n" + "".join(f"{index / 8},{'ab'[index % 2]}\n" for index in range(40))
+    path.write_text(part + part)
+    rows, whole = gr.data.stream(path, "y"), gr.data.load(path, "y")
+    assert rows.preprocessor().target.class_names == ("a", "b")
+    assert written(rows)["x"].to_list() == whole.x["x"].to_list()
+    assert [note for note in rows.preprocessor().notes if "repeat" in note] == [REPEATS_NOTE]
+    path.write_text("# from a lake\n" + part)
+    with pytest.raises(DataError, match="cannot be read in parts, as its first rows are no plain"):
+        gr.data.stream(path, "y")
+
+
+@pytest.mark.parametrize("text", ["x,y\n1,2\n,\n3,4\n", "x,y\n1,2\n\n  \n3,4\n\n", "x\n1\n\n3\n"])
+def test_blank_lines_are_no_rows_and_rows_without_a_value_are(tmp_path, text):
+    path = tmp_path / "rows.csv"
+    path.write_text(text)
+    assert written(gr.data.stream(path)).equals(gr.data.load(path).x)
+    if "," in text:
+        path.write_text("x,y\n1,2\n,\n\n3,4\n")
+        with pytest.raises(DataError, match="has blank lines, and rows without any value"):
+            gr.data.stream(path)
+
+
+@pytest.mark.parametrize("sample", [40, 1_000])  # rows, of which some or all lack a target
+def test_notes_count_rows_and_spellings_beyond_the_sample(tmp_path, monkeypatch, sample):
+    monkeypatch.setattr(split_rows, "SAMPLE_ROWS", sample)
+    path = tmp_path / "rows.parquet"
+    y = [None if index in (0, 301, 302) else index % 2 for index in range(400)]
+    town = ["ulm" if index == 305 else ["Ulm", "Bonn"][index % 7 > 3] for index in range(400)]
+    table = {"x": [index / 8 for index in range(400)], "town": town, "y": y}
+    pl.DataFrame(table).write_parquet(path)
+    rows = gr.data.stream(path, "y")
+    told = [note for note in rows.preprocessor().notes if "no target" in note]
+    assert told == ["3 rows have no target 'y' and are not used"]
+    assert sum("('Ulm' and 'ulm')" in note for note in rows.preprocessor().notes) == 1
+    (note,) = (n for n in rows.split(0.2)[0].preprocessor().notes if "no target" in n)
+    assert note.startswith("of the rows to train on, ")
+
+
 def test_a_cell_that_fits_no_number_is_told_with_its_row(tmp_path):
     path = tmp_path / "rows.csv"
     lines = [f"{index / 8},{index}" for index in range(3_000)]
@@ -531,7 +574,7 @@ def test_rows_with_fewer_values_than_columns_are_told(tmp_path, monkeypatch, row
     path.write_text("x,y,z\n" + "1,2,3\n\n" * 200 + rows)
     head = open_rows._head(path, "it", TableOptions())
     if told is None:
-        open_rows._check_short_rows(path, head, "it")
+        assert open_rows._check_lines(path, head, "it")
         return
     with pytest.raises(DataError, match=told):
         gr.data.stream(path, "y")

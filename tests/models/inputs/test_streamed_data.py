@@ -182,7 +182,7 @@ def test_dicts_are_validated_by_the_same_key():
 
 def test_batches_without_an_end_are_told(monkeypatch):
     monkeypatch.setattr("gradus.data.streaming.batch_stream.MANY_BATCHES", 20)
-    unending = as_stream(lambda: itertools.cycle(batches()), "validation_data").epoch(0)
+    unending = as_stream((x for x in itertools.cycle(batches())), "validation_data").epoch(0)
     assert len(list(itertools.islice(unending, 19))) == 19
     with pytest.warns(RuntimeWarning, match=r"validation_data .* yielded 20 batches and not ended"):
         next(unending)
@@ -313,7 +313,7 @@ def test_ctrl_c_ends_an_endless_epoch(monkeypatch):
         "gradus.train.progress.TrainingProgress.was_interrupted", lambda self: next(calls) > 2
     )
     trained = model()
-    history = trained.fit(itertools.cycle(list(batches())), epochs=1, verbose=False)
+    history = trained.fit((x for x in itertools.cycle(list(batches()))), epochs=1, verbose=False)
     assert history.epochs == 1
     assert np.isfinite(history["loss"]).all()
 

@@ -31,6 +31,7 @@ SEPARATORS = (",", ";", "\t", "|")
 LONGEST_CELL = 1 << 30  # characters
 SAMPLE_ROWS = 200  # which separator and header are inferred from
 CHUNK_ROWS = 50_000
+REPEATS_NOTE = "rows that repeat the header are left out, as where files were joined"
 
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -121,6 +122,10 @@ def read_delimited(
         names = numbered
         notes += (no_header_note(rows[0]),)
     frame.columns = names
+    repeats = frame.select(repeats_names(names)).to_series() if header else pl.Series([False])
+    if repeats.any():
+        frame = frame.filter(~repeats)
+        notes += (REPEATS_NOTE,)
     return DelimitedText(frame, separator, header, notes)
 
 
@@ -137,6 +142,20 @@ def no_header_note(first: Sequence[str]) -> str:
         f"no header: the first row looks like data ({shown}, …), so the columns are named {names}; "
         "if it names them, write header=True"
     )
+
+
+def repeats_names(names: Sequence[str]) -> pl.Expr:
+    """Return which rows are the header once more, as where files were joined: every cell is.
+
+    In a file of one column no row is, as the word may be a value.
+    """
+    import polars as pl
+
+    cells = (
+        pl.col(name) == ("" if name == f"unnamed_{index}" else name)
+        for index, name in enumerate(names)
+    )
+    return pl.all_horizontal(*cells, len(names) > 1)
 
 
 def check_names(names: Sequence[str], table: str) -> None:

@@ -53,6 +53,8 @@ def read_json_table(content: bytes, name: str) -> list[dict[str, Any]] | dict[st
     if isinstance(parsed, dict) and parsed:
         if all(isinstance(values, list) for values in parsed.values()):
             columns = parsed
+        elif _is_by_row(parsed):
+            return list(parsed.values())
         elif all(isinstance(values, dict) for values in parsed.values()):
             columns = _aligned(parsed)
         else:
@@ -84,6 +86,16 @@ def _records_by_line(text: str, name: str, whole: Exception) -> list[dict[str, A
             raise DataError(f'{name} has {kind} in line {number}: write a record, {{"a": 1}}.')
         records.append(record)
     return records
+
+
+def _is_by_row(parsed: Mapping[str, Any]) -> bool:
+    """Whether an object has a record for each number of a row, as pandas writes `orient="index"`.
+
+    By default pandas writes columns of values by the numbers of rows.
+    """
+    if not all(isinstance(part, dict) and key.isdecimal() for key, part in parsed.items()):
+        return False
+    return not all(key.isdecimal() for part in parsed.values() for key in part)
 
 
 def _aligned(columns: Mapping[str, dict[str, Any]]) -> dict[str, list[Any]]:

@@ -18,6 +18,7 @@ from gradus.data.sources.built_in import BUILT_IN
 from gradus.data.sources.idx_files import idx_parts, read_idx_folder
 from gradus.data.sources.image_folders import read_image_folder
 from gradus.data.sources.npz_files import read_npz
+from gradus.data.table_files import TABLE_SUFFIXES
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_sources import (
     is_in_archive,
@@ -87,7 +88,7 @@ def load(
     if not isinstance(source, str | Path):
         return _table(source, "table", target, task, known, options, formats)
     if target is not None and has_own_target(source):
-        raise DataError(f"{str(source)!r} has its own target; target={target!r} is for tables.")
+        raise _no_table(source, target)
     if str(source) in BUILT_IN:
         return resized(BUILT_IN.find(str(source))(), image_size)
     if is_no_path(source) or is_pattern(source) or is_in_archive(source):
@@ -113,6 +114,19 @@ def has_own_target(source: str | Path) -> bool:
     path = Path(source).expanduser()
     in_folder = path.is_dir() and not tables_in_folder(path)
     return str(source) in BUILT_IN or in_folder or file_suffix(path) == ".npz"
+
+
+def _no_table(source: str | Path, target: TargetName) -> DataError:
+    """Return the error for a target of what is no table, such as a folder of images."""
+    path, name = Path(source).expanduser(), str(source)
+    if path.is_dir():
+        below = sorted(p for p in path.glob("*/*") if file_suffix(p) in TABLE_SUFFIXES)
+        if below:
+            pattern = path / "*" / f"*{file_suffix(below[0])}"
+            return DataError(f"{name!r} has tables in its folders: write '{pattern}' for them.")
+        if not any(path.iterdir()):
+            return DataError(f"{name!r} is an empty folder.")
+    return DataError(f"{name!r} has its own target; target={target!r} is for tables.")
 
 
 def _locate(source: str | Path) -> Path:

@@ -11,6 +11,7 @@ import abc
 import functools
 import inspect
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -307,9 +308,12 @@ def as_stream(
             return IndexedBatches(x, called, shuffle_seed)
         return Items(x, called, batch_size, shuffle_seed)
     if inspect.isroutine(x) or isinstance(x, functools.partial):
-        start = batch_function(x, name)
-        return Loader(start, start(), f"{name} (a function)", steps_per_epoch, None)
+        start, called = batch_function(x, name), f"{name} (a function)"
+        batches = start()
+        _refuse_endless(batches, called, steps_per_epoch)
+        return Loader(start, batches, called, steps_per_epoch, None)
     if isinstance(x, Iterator):
+        _refuse_endless(x, called, steps_per_epoch)
         if epochs > 1 and steps_per_epoch is None:
             raise DataError(
                 f"{called} can be read once, but epochs={epochs}. Pass a function that returns it "
@@ -365,12 +369,20 @@ def _is_buffer(x: Any) -> bool:
 
 
 def _refuse_endless(x: Any, called: str, steps_per_epoch: int | None) -> None:
-    """Refuse what says that it never ends, as a `tf.data.Dataset` does after `repeat()`."""
+    """Refuse what never ends by its kind, or says so, as a `tf.data.Dataset` after `repeat()`."""
+    if steps_per_epoch is not None:
+        return
     cardinality = getattr(x, "cardinality", None)
-    if steps_per_epoch is None and callable(cardinality) and cardinality() == -1:
+    if callable(cardinality) and cardinality() == -1:
         raise DataError(
             f"{called} repeats its batches without end: pass steps_per_epoch=… to fit, or leave "
             "its repeat() out."
+        )
+    endless_repeat = isinstance(x, itertools.repeat) and operator.length_hint(x, -1) < 0
+    if endless_repeat or isinstance(x, itertools.count | itertools.cycle):
+        raise DataError(
+            f"{called} never ends: pass steps_per_epoch=… to fit, and some of its batches as "
+            "other data, itertools.islice(batches, 20)."
         )
 
 

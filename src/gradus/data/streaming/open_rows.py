@@ -9,12 +9,18 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradus.data.datasets import Dataset
 from gradus.data.files import existing_file, file_suffix
 from gradus.data.reading.compression import packing_of, unpack_file
-from gradus.data.reading.delimited_text import LONGEST_CELL, DelimitedText, read_delimited
+from gradus.data.reading.delimited_text import (
+    LONGEST_CELL,
+    REPEATS_NOTE,
+    DelimitedText,
+    read_delimited,
+    repeats_names,
+)
 from gradus.data.streaming.mapped_table import MappedTable
 from gradus.data.streaming.parquet_rows import ParquetRows, parquet_files
 from gradus.data.streaming.row_source import FileState, RowSource
@@ -23,6 +29,9 @@ from gradus.data.table_options import TableOptions
 from gradus.data.tables import as_table
 from gradus.errors import DataError, GradusError
 from gradus.host_memory import readable
+
+if TYPE_CHECKING:
+    import polars as pl
 
 STREAMED_TEXT = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
 HEAD_BYTES = 1 << 20  # of a text file, from which separator and header are inferred
@@ -115,21 +124,21 @@ def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -
         new_columns=columns,
         infer_schema=False,
     )
-    if len(columns) > 1:  # blank lines
-        scan = scan.filter(~pl.all_horizontal(pl.all().is_null()))
     scan = scan.select(pl.all().str.strip_chars().fill_null(""))
     with _new_folder() as folder:
         _check_disk(folder, COPIES * size, name)
         copy = folder / "text.parquet"
         try:
-            compared = head.frame.head(COMPARED_ROWS)
-            if not scan.head(compared.height).collect().equals(compared):
+            if not _reads_alike(scan, head):
                 raise DataError(
                     f"{name} cannot be read in parts, as its first rows are no plain rows below "
-                    "one header: remove what stands around the table, or save it as .parquet."
+                    "one header: remove what stands around the table, or stray quotation marks, or "
+                    "save it as .parquet."
                 )
-            _check_short_rows(path, head, name)
+            if _check_lines(path, head, name):  # some are blank
+                scan = scan.filter(~_is_void())
             scan.sink_parquet(copy, row_group_size=COPY_ROWS, compression="lz4")
+            copy, notes = _without_repeats(copy, head)
         except (pl.exceptions.PolarsError, OSError) as error:
             reason = str(error).split("\n", maxsplit=1)[0].rstrip(".")
             raise DataError(
@@ -137,9 +146,48 @@ def _open_text(path: Path, state: FileState, name: str, options: TableOptions) -
                 "in each row as there are columns."
             ) from None
         state.check()
-        told = (*head.notes, f"a copy in Parquet is kept in {folder.parent} until the end")
+        told = (*notes, f"a copy in Parquet is kept in {folder.parent} until the end")
         rows = ParquetRows([copy], name, folder, [state], told)
     return OpenedRows(rows, replace(options, header=head.header), typed=False)
+
+
+def _reads_alike(scan: pl.LazyFrame, head: DelimitedText) -> bool:
+    """Whether Polars reads the first rows of a text file as they are read in memory.
+
+    Raises:
+        PolarsError: if the file is not UTF-8.
+    """
+    import polars as pl
+
+    expected = head.frame.head(COMPARED_ROWS).filter(~_is_void())
+    rows = scan.filter(~_is_void())
+    rows = rows.filter(~repeats_names(expected.columns)) if head.header else rows
+    try:
+        return rows.head(expected.height).collect().equals(expected)
+    except pl.exceptions.PolarsError as error:
+        if "utf-8" in str(error):
+            raise
+        return False  # such as rows of several widths
+
+
+def _is_void() -> pl.Expr:
+    """Return which rows have no value in any cell, as a blank line has none."""
+    import polars as pl
+
+    return pl.all_horizontal(pl.all() == "")
+
+
+def _without_repeats(copy: Path, head: DelimitedText) -> tuple[Path, tuple[str, ...]]:
+    """Return a copy of a text file without rows that repeat its header, and all notes."""
+    import polars as pl
+
+    rows, repeats = pl.scan_parquet(copy), repeats_names(head.frame.columns)
+    if not head.header or rows.filter(repeats).head(1).collect().is_empty():
+        return copy, head.notes
+    kept = copy.with_name("rows.parquet")
+    rows.filter(~repeats).sink_parquet(kept, row_group_size=COPY_ROWS, compression="lz4")
+    copy.unlink()
+    return kept, tuple(dict.fromkeys((*head.notes, REPEATS_NOTE)))
 
 
 def typed_copy(rows: RowSource, example: Dataset) -> ParquetRows:
@@ -239,11 +287,14 @@ def _head(path: Path, name: str, options: TableOptions) -> DelimitedText:
     )
 
 
-def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
-    """Check that no row has fewer values than columns, for which Polars would fill in missing ones.
+def _check_lines(path: Path, head: DelimitedText, name: str) -> bool:
+    """Check that each row has a value for each column, and return whether lines are blank.
+
+    Polars would fill in missing values, and reads a blank line as a row of separators alone.
 
     Raises:
-        DataError: with the number of such rows, and the line of the first.
+        DataError: with the number of rows that have fewer values, and the line of the first; or
+            for blank lines among rows without a value.
     """
     import polars as pl
 
@@ -259,13 +310,17 @@ def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
         new_columns=["line"],
         infer_schema=False,
     )
+    marks = '"' + " " + head.separator
+    void = filled & (line.str.strip_chars(marks).str.len_bytes() == 0)
     is_open = outside.str.contains('"', literal=True)
     facts = lines.select(
         count=short.sum(),
         first=short.arg_max(),
+        blank=(~filled | line.is_null()).any(),
+        void=void.any(),
         quoted=(short & line.str.contains('"', literal=True)).any() | is_open.any(),
     )
-    count, first, quoted = facts.collect().row(0)
+    count, first, blank, void, quoted = facts.collect().row(0)
     if quoted:  # perhaps within a cell, which takes as long again to tell
         count, first = _count_short_rows(path, head.separator, between + 1)
     if count:
@@ -274,6 +329,12 @@ def _check_short_rows(path: Path, head: DelimitedText, name: str) -> None:
             f"{name}: {rows} fewer values than the {between + 1} columns, the first in line "
             f"{first + 1}: complete or remove them."
         )
+    if blank and void:
+        raise DataError(
+            f"{name} has blank lines, and rows without any value, which cannot be told apart where "
+            "it is read in parts: remove the blank lines."
+        )
+    return bool(blank)
 
 
 def _count_short_rows(path: Path, separator: str, width: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from gradus.data.streaming.open_rows import open_rows, typed_copy
 from gradus.data.streaming.row_source import RowSource
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.data.table_preprocessor import TablePreprocessor
+from gradus.data.tables import no_target_note
 from gradus.data.targets.naming import TargetName
 from gradus.errors import DataError
 from gradus.foreign_names.arguments import explain_arguments
@@ -84,7 +85,8 @@ def stream(
     known: Any = {"classes": classes, "options": opened.options, "formats": formats}
     example = load(sample, target, task=task, **known)
     name = Path(source).name.split(".")[0]
-    told = example.notes
+    without = no_target_note(sample.height - len(example), example.target_columns)
+    told = tuple(note for note in example.notes if note != without)  # all of them are counted later
     if sample.height < len(opened.rows):
         told = tuple(f"in a sample of {sample.height:,} rows: {note}" for note in told)
     example = replace(example, name=name, notes=(*opened.rows.notes, *told))

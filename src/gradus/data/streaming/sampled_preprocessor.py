@@ -11,6 +11,7 @@ from msgspec import structs
 from gradus.data.column_encoders import CategoryEncoder, ColumnEncoder, DateEncoder, NumberEncoder
 from gradus.data.columns.conversions import LARGEST, to_names
 from gradus.data.columns.labels import sorted_names
+from gradus.data.columns.spellings import spelling_notes
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import Preprocessing
 from gradus.data.streaming.column_statistics import (
@@ -90,7 +91,13 @@ def fit_in_parts(
     notes: list[str] = []
     columns = tuple(_exact(c, statistics, preprocessing, fitted, notes) for c in fitted.columns)
     target = None if fitted.target is None else _exact_target(fitted.target, statistics)
-    own = dict.fromkeys((*sample.notes, *fitted.notes, *notes))
+    again = tuple(  # what is told of all rows
+        f"levels of column {c.name!r}"
+        for c in columns
+        if isinstance(c, CategoryEncoder) and not fitted.formats[c.name].levels
+    )
+    known = [note for note in fitted.notes if not note.startswith(again)]
+    own = dict.fromkeys((*sample.notes, *known, *notes))
     return replace(fitted, columns=columns, target=target, notes=tuple(own)), statistics
 
 
@@ -149,11 +156,13 @@ def _exact_levels(
             f"column {encoder.name!r} has more than {MAX_LEVELS:,} categories: the "
             f"{len(encoder.levels):,} of the sample are used, others count as unknown"
         )
+        notes += spelling_notes(encoder.levels, f"levels of column {encoder.name!r}")
         return encoder
     names = list(levels.counts)
     embedded = len(names) > preprocessing.one_hot_limit
     if embedded:
         names = [name for name in names if levels.counts[name] > 1] or names
+    notes += spelling_notes(sorted(names), f"levels of column {encoder.name!r}")
     return structs.replace(encoder, levels=tuple(sorted(names)), embedded=embedded)
 
 

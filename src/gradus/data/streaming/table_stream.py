@@ -16,7 +16,7 @@ from gradus.data.streaming.open_rows import located
 from gradus.data.streaming.row_source import Block, RowSource
 from gradus.data.streaming.sampled_preprocessor import fit_in_parts
 from gradus.data.table_preprocessor import TablePreprocessor
-from gradus.data.tables import as_table
+from gradus.data.tables import as_table, no_target_note
 from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, GradusError, no_column
 
@@ -95,9 +95,10 @@ class TableStream(split_rows.SplitRows):
     def _own(self) -> tuple[TablePreprocessor, Any]:
         """The preprocessor of these rows, and the statistics that it was made from."""
         sample = replace(self._own_sample, notes=self.example.notes)
+        dropped = list[int]()
         fitted, statistics = fit_in_parts(
             sample,
-            self.frames(),
+            self.frames(dropped=dropped),
             self.preprocessing,
             self.keep,
             self.drop,
@@ -109,6 +110,10 @@ class TableStream(split_rows.SplitRows):
                 f"{len(self._own_sample):,} of {statistics.rows:,} rows; means, deviations, "
                 "ranges, and categories are those of all"
             )
+            fitted = replace(fitted, notes=(*fitted.notes, note))
+        if count := sum(dropped):
+            note = no_target_note(count, self.example.target_columns)
+            note = f"of the rows to train on, {note}" if self.rules else note
             fitted = replace(fitted, notes=(*fitted.notes, note))
         return fitted, statistics
 
@@ -150,18 +155,22 @@ class TableStream(split_rows.SplitRows):
         return self._dataset(self.frames())
 
     def frames(
-        self, blocks: Sequence[Block] | None = None, columns: Sequence[str] | None = None
+        self,
+        blocks: Sequence[Block] | None = None,
+        columns: Sequence[str] | None = None,
+        dropped: list[int] | None = None,
     ) -> Iterator[pl.DataFrame]:
         """Yield these rows, typed, a block at a time; those without a target are left out.
 
         Args:
             blocks: what is read; None for all.
             columns: the names of those that are read beside the target; None for all.
+            dropped: gets how many rows of each block have no target.
         """
         if columns is not None:
             columns = list(dict.fromkeys([*columns, *self.example.target_columns]))
         for block in self.blocks() if blocks is None else blocks:
-            frame = self._typed(block, columns)
+            frame = self._typed(block, columns, dropped)
             if frame is not None:
                 yield frame
 
@@ -223,7 +232,12 @@ class TableStream(split_rows.SplitRows):
         width = max(width, 8 * len(self.example.formats))
         return self.source.blocks(min(max(BLOCK_BYTES // width, fewest), most))
 
-    def _typed(self, block: Block, columns: Sequence[str] | None = None) -> pl.DataFrame | None:
+    def _typed(
+        self,
+        block: Block,
+        columns: Sequence[str] | None = None,
+        dropped: list[int] | None = None,
+    ) -> pl.DataFrame | None:
         """Return these rows of a block with their types, or None if there are none."""
         also = [name for rule in self.rules for name in rule.columns]
         wanted = None if columns is None else list(dict.fromkeys([*columns, *also]))
@@ -235,7 +249,9 @@ class TableStream(split_rows.SplitRows):
             raise located(error, block.row, block.size, self.name) from None
         if chosen is not None:
             frame = frame.filter(chosen)
-        frame = frame.drop_nulls(self.example.target_columns)
+        height, frame = frame.height, frame.drop_nulls(self.example.target_columns)
+        if dropped is not None:
+            dropped.append(height - frame.height)
         return frame if frame.height else None
 
     def _dataset(self, frames: Iterator[pl.DataFrame]) -> Dataset:

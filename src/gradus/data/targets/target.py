@@ -175,6 +175,8 @@ class Target:
         """
         if not np.isfinite(outputs).all():
             raise DataError(f"The target {name!r} has missing or infinite values.")
+        if not len(outputs):
+            raise DataError("The table has no rows.")
         largest = np.abs(outputs).max()
         if largest > 1e100:
             raise DataError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradus.checks import is_number, number
 from gradus.data.arrays import as_array, as_tree, check_finite, same_length
-from gradus.data.containers import in_memory
+from gradus.data.containers import in_memory, tell_other_order
 from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_stream import RowStream
 from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
@@ -154,6 +154,7 @@ def check_arrays(
     Raises:
         DataError: saying which of them is invalid, and why.
     """
+    tell_other_order(x, y, where)
     x = as_tree(x, where[0])
     y = None if y is None else as_tree(y, where[1])
     weight = None if sample_weight is None else as_array(sample_weight, "sample_weight")
