@@ -20,15 +20,14 @@ def code_note(name: str, values: np.ndarray) -> str | None:
         name: of the column.
         values: float64 (n,), NaN where a cell is missing.
     """
-    numbers, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-    if len(numbers) < 3:
-        return None
-    for code, count, others in (
-        (numbers[0], counts[0], numbers[1:]),
-        (numbers[-1], counts[-1], numbers[:-1]),
-    ):
-        gap, span = np.abs(others - code).min(), others[-1] - others[0]
-        if count >= FEWEST and gap > span and NINES.fullmatch(f"{code:.10g}"):
+    numbers = values[~np.isnan(values)]
+    for code in (numbers.min(), numbers.max()) if numbers.size else ():
+        if not NINES.fullmatch(f"{code:.10g}"):
+            continue
+        others = numbers[numbers != code]
+        count = len(numbers) - len(others)
+        gap = np.abs(others - code).min() if others.size else 0.0
+        if count >= FEWEST and gap > np.ptp(others) > 0:
             return (
                 f"column {name!r} is {code:.10g} in {count} rows, far from all its other numbers; "
                 f"if that means a missing value, say so: missing=['{code:.10g}']"
