@@ -14,6 +14,7 @@ from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.targets import require_target
 from gradus.drawing.charts import bars
+from gradus.errors import four_digits
 from gradus.experiments import runs
 from gradus.experiments.column_importance import column_importance, score_name
 from gradus.experiments.column_overrides import override_rows
@@ -91,6 +92,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         columns=columns,
         overrides=overrides,
         constant=constant,
+        shown="" if prepared is None else headline_part(parts),
     )
     return write_report(run.folder / runs.REPORT, whole)
 
@@ -174,7 +176,7 @@ def _image_panels(
         labels = [names[label] for label in encoded_labels(y)]
         wrong = mistake_panels(prepared.parts[shown][0], true, predicted, names, raw[shown].files)
     else:
-        labels, wrong = [f"{value:.4g}" for value in target.inverse(y)[:, 0]], []
+        labels, wrong = [four_digits(value) for value in target.inverse(y)[:, 0]], []
     return [*wrong, *sample_panels(model, x, labels, raw["training"].files)]
 
 

@@ -81,7 +81,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
         figure.add_heatmap(
             z=np.where(mask, shares, np.nan),
             name=part,
-            text=np.where(mask & (counts > 0), counts.astype(str), ""),
+            text=np.where(mask & ((counts > 0) | (size <= 5)), counts.astype(str), ""),
             texttemplate="%{text}" if size <= MAX_COUNTED_CLASSES else None,
             textfont={"size": 15 if size <= 5 else 12 if size <= 12 else 9},
             customdata=[

@@ -97,6 +97,7 @@ def build_report(
         notes=notes,
         diagnosis=model.diagnose() if model.history.epochs else None,
         penalized=_is_penalized(model),
+        shown="test" if "test" in metrics else "",
     )
 
 
@@ -181,7 +182,8 @@ def result_panels(
         panels.append(
             Panel(
                 "Calibration",
-                f"{claim}: on the line, its probabilities can be taken at their word.",
+                f"{claim}: on the line, its probabilities can be taken at their word. Larger "
+                "points stand for more samples.",
                 score_curves.calibration(true, predicted, class_names[1]),
             )
         )
@@ -230,7 +232,7 @@ def environment(history: History | None = None) -> dict[str, str]:
     )
     if history is not None and history.seconds:
         details["training time"] = format_duration(sum(history.seconds))
-    details["date"] = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
+    details["date"] = f"{datetime.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
     return details
 
 

@@ -29,7 +29,7 @@ from gradus.data.targets.encoding import (
     encode_one_hot,
 )
 from gradus.data.targets.values import as_column, as_outputs, as_rows, column_names_of, is_wide
-from gradus.errors import DataError
+from gradus.errors import DataError, four_digits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -320,7 +320,7 @@ class Target:
         if self.task == "regression":
             of = [f"{name}: " for name in self.columns] or [""] * len(self.mean)
             parts = [
-                f"{name}mean {m:.4g}, deviation {s:.4g}"
+                f"{name}mean {four_digits(m)}, deviation {four_digits(s)}"
                 for name, m, s in zip(of, self.mean, self.std, strict=True)
             ]
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
