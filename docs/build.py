@@ -31,6 +31,8 @@ BORROWED = {
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changes.md",
 }
+INLINE_CODE = re.compile(r"<code>[^<]*</code>")
+FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
 OUTSIDE = re.compile(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*')
 LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
@@ -293,6 +295,8 @@ names, so that you can start from it."""
 def finish(site: Path) -> None:
     """Complete a built site: the search works from a disk, and nothing is loaded from elsewhere.
 
+    No flag in running text is broken after its hyphens.
+
     Raises:
         ValueError: if a page loads a script, style or font from another host.
     """
@@ -300,9 +304,16 @@ def finish(site: Path) -> None:
     code = json.dumps(worker.read_text("utf-8"))
     (site / "assets" / "search-worker.js").write_text(f"window.__search_worker = {code}\n", "utf-8")
     for page in site.rglob("*.html"):
-        outside = OUTSIDE.search(page.read_text("utf-8"))
+        text = page.read_text("utf-8")
+        outside = OUTSIDE.search(text)
         if outside:
             raise ValueError(f"{page.relative_to(site)} loads from elsewhere: {outside[0]}")
+        page.write_text(INLINE_CODE.sub(keep_flags_whole, text), "utf-8")
+
+
+def keep_flags_whole(code: re.Match[str]) -> str:
+    """Return inline code in which a line is not broken within a flag, such as --split-by-time."""
+    return FLAG.sub(r'<span class="flag">\g<0></span>', code[0])
 
 
 def publish(built: Path, site: Path) -> None:

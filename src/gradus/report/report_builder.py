@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradus.models.model import Model
 
 MAX_CLASSES = 40  # up to which there are figures by class
+MANY_CLASSES = 12  # whose names need more room than a phone has
 
 
 def build_report(
@@ -147,6 +148,7 @@ def result_panels(
             "How often each true class (row) was predicted as each class (column): blue is right, "
             "orange is wrong.",
             predictions.confusion_matrix(true, labels, class_names),
+            min_width=150 + 12 * columns if columns > MANY_CLASSES else 0,
         ),
         Panel(
             "Precision and recall",

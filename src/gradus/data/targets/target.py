@@ -34,6 +34,8 @@ from gradus.errors import DataError, four_digits
 if TYPE_CHECKING:
     import polars as pl
 
+MOST_LETTERS = 80  # of the names of classes in a description
+
 
 @dataclass(frozen=True)
 class Target:
@@ -324,9 +326,13 @@ class Target:
                 for name, m, s in zip(of, self.mean, self.std, strict=True)
             ]
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
-        shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
+        shown = list(self.class_names[:10])
+        while len(", ".join(shown)) > MOST_LETTERS and len(shown) > 2:
+            shown.pop()
+        more = ["…"] * (len(shown) < len(self.class_names))
         kind = "labels" if self.task == "multilabel" else "classes"
-        return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({shown})"
+        named = ", ".join([*shown, *more])
+        return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({named})"
 
 
 def require_target(target: Target | None) -> Target:
