@@ -33,6 +33,7 @@ BORROWED = {
 }
 INLINE_CODE = re.compile(r"<code>[^<]*</code>")
 FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+LONG_NAME, NEXT_WORD = re.compile(r"[A-Za-z]{25,}"), re.compile(r"(?<=[a-z])(?=[A-Z])")
 OUTSIDE = re.compile(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*')
 LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
@@ -295,7 +296,7 @@ names, so that you can start from it."""
 def finish(site: Path) -> None:
     """Complete a built site: the search works from a disk, and nothing is loaded from elsewhere.
 
-    No flag in running text is broken after its hyphens.
+    On a narrow page no flag is broken after its hyphens, and long names may be between words.
 
     Raises:
         ValueError: if a page loads a script, style or font from another host.
@@ -308,12 +309,13 @@ def finish(site: Path) -> None:
         outside = OUTSIDE.search(text)
         if outside:
             raise ValueError(f"{page.relative_to(site)} loads from elsewhere: {outside[0]}")
-        page.write_text(INLINE_CODE.sub(keep_flags_whole, text), "utf-8")
+        page.write_text(INLINE_CODE.sub(breakable_code, text), "utf-8")
 
 
-def keep_flags_whole(code: re.Match[str]) -> str:
-    """Return inline code in which a line is not broken within a flag, such as --split-by-time."""
-    return FLAG.sub(r'<span class="flag">\g<0></span>', code[0])
+def breakable_code(code: re.Match[str]) -> str:
+    """Return inline code whose lines are broken between the words of a long name, not in a flag."""
+    named = LONG_NAME.sub(lambda name: NEXT_WORD.sub("<wbr>", name[0]), code[0])
+    return FLAG.sub(r'<span class="flag">\g<0></span>', named)
 
 
 def publish(built: Path, site: Path) -> None:
