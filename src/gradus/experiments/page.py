@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gradus.report.page import Panel
 
 MAX_BARS = 40  # columns whose importance is drawn
+MANY_BARS = 15  # of which a figure is much higher than others
 MAX_TARGETS = 6  # whose predictions are drawn
 REFITTED = (
     "The saved network was trained once more, on the training and validation rows together. The "
@@ -164,7 +165,8 @@ def importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) -
         shown = dict(itertools.islice(every.items(), MAX_BARS))
         if left_out := len(every) - len(shown):
             caption += f" Not drawn: {counted(left_out, 'less important column')}."
-        panels.append(Panel(title, caption, bars(shown, f"fall of the {score}", title=title)))
+        figure = bars(shown, f"fall of the {score}", title=title)
+        panels.append(Panel(title, caption, figure, wide=len(shown) > MANY_BARS))
     return panels
 
 
