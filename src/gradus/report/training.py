@@ -124,7 +124,9 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
     figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
     if style.is_percentage(name):
         figure.update_yaxes(tickformat="~%")
-    epochs_axis(figure, max(history.epochs for history in histories.values()))
+    longest = max(history.epochs for history in histories.values())
+    epochs_axis(figure, longest)
+    figure.update_xaxes(range=[0.5, longest + 0.5])  # there is no epoch 0
     legend_below(figure)
     return figure
 
