@@ -340,7 +340,7 @@ def by_operator(result: Mapping[str, Any], found: list[dict[str, Any]]) -> str:
     total = f"{len(kept)} of {len(found)}"
     rows = [
         ["all kept", "", total, refused.total(), *scored(of(kept), goals=True), ""],
-        [f"their {len(poor)} poor runs of {len(of(kept))}", "", None, None, *scored(poor), ""],
+        [f"their {len(poor):,} poor runs of {len(of(kept)):,}", "", None, None, *scored(poor), ""],
     ]
     for name, right in result["categories"].items():
         mine = [mutant for mutant in found if mutant["operator"] == name]

@@ -31,6 +31,9 @@ BORROWED = {
     "CONTRIBUTING.md": "project/contributing.md",
     "CHANGELOG.md": "project/changes.md",
 }
+INLINE_CODE = re.compile(r"<code>[^<]*</code>")
+FLAG = re.compile(r"(?<![\w-])--?[a-z][a-z-]*")
+LONG_NAME, NEXT_WORD = re.compile(r"[A-Za-z]{25,}"), re.compile(r"(?<=[a-z])(?=[A-Z])")
 OUTSIDE = re.compile(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*')
 LINK = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
@@ -293,6 +296,8 @@ names, so that you can start from it."""
 def finish(site: Path) -> None:
     """Complete a built site: the search works from a disk, and nothing is loaded from elsewhere.
 
+    On a narrow page no flag is broken after its hyphens, and long names may be between words.
+
     Raises:
         ValueError: if a page loads a script, style or font from another host.
     """
@@ -300,9 +305,17 @@ def finish(site: Path) -> None:
     code = json.dumps(worker.read_text("utf-8"))
     (site / "assets" / "search-worker.js").write_text(f"window.__search_worker = {code}\n", "utf-8")
     for page in site.rglob("*.html"):
-        outside = OUTSIDE.search(page.read_text("utf-8"))
+        text = page.read_text("utf-8")
+        outside = OUTSIDE.search(text)
         if outside:
             raise ValueError(f"{page.relative_to(site)} loads from elsewhere: {outside[0]}")
+        page.write_text(INLINE_CODE.sub(breakable_code, text), "utf-8")
+
+
+def breakable_code(code: re.Match[str]) -> str:
+    """Return inline code whose lines are broken between the words of a long name, not in a flag."""
+    named = LONG_NAME.sub(lambda name: NEXT_WORD.sub("<wbr>", name[0]), code[0])
+    return FLAG.sub(r'<span class="flag">\g<0></span>', named)
 
 
 def publish(built: Path, site: Path) -> None:

@@ -117,6 +117,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
+def four_digits(value: float) -> str:
+    """Return a number for people to read, with an exponent from a billion on.
+
+    >>> four_digits(0.12345), four_digits(337_281.0), four_digits(-3e12)
+    ('0.1235', '337,300', '-3e+12')
+    """
+    return f"{float(f'{value:.4g}'):,.9g}"
+
+
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line of the caller that is outside gradus, however deep it is called from."""
     frame, level = sys._getframe(), 1

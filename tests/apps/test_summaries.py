@@ -54,6 +54,8 @@ def test_a_list_of_runs_has_no_scores_of_single_targets():
     assert run_row(RECORD)[3] == "diverged: R² 0.2500 (validation)"
     only = {**RECORD, "status": "finished", "metrics": {"mae a": 0.5}}
     assert run_row(only)[3] == "MAE a 0.5000 (validation)"
+    chosen = {**RECORD, "settings": {"metrics": ["accuracy", "auc"], "rate": 0.1}}
+    assert run_row(chosen)[-1] == "metrics accuracy,auc, rate 0.1"
 
 
 @pytest.mark.parametrize("metric", ["r2", "R²"])

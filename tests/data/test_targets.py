@@ -275,3 +275,11 @@ def test_several_columns_that_are_no_target_say_why(columns, settings, message):
 def test_true_and_false_may_be_predicted_as_numbers():
     data = load({"a": [True, False, True], "x": [1.0, 2.0, 3.0]}, "a", task="regression")
     assert data.y.tolist() == [1.0, 0.0, 1.0]
+
+
+def test_long_names_of_classes_and_large_numbers_are_described_briefly():
+    names = [f"a long name of the class {letter}" for letter in "ABCDEFGH"]
+    described = Target.fit(names, name="kind", task="multiclass").describe()
+    assert described == f"kind: multiclass, 8 classes ({names[0]}, {names[1]}, …)"
+    price = Target.fit([337_281.5, 240_000.0], name="price", task="regression")
+    assert "mean 288,600, deviation 48,640" in price.describe()

@@ -74,7 +74,9 @@ def test_a_sound_gan_has_no_finding():
     sound = trained_gan(0.003)
     assert codes(sound.diagnose()) == []
     assert sound.record.generated.distance < 0.1
-    assert [each.code for each in trained_gan(1e-5).diagnose().faults] == ["rate-low"]
+    (fault,) = trained_gan(1e-5).diagnose().faults
+    assert fault.code == "rate-low"
+    assert "as far from the data as its mean is" in fault.why  # a GAN's loss has no constant
 
 
 def trained_gan(rate):

@@ -93,3 +93,12 @@ def test_the_site_is_built(build, tmp_path, monkeypatch):
     assert build.main() == 0
     assert (tmp_path / "site" / "lessons" / "xor.html").read_text() == "a lesson"
     assert (tmp_path / "site" / "reference" / "gradus" / "sweep" / "index.html").exists()
+
+
+def test_code_in_a_line_breaks_between_words_and_in_no_flag(build):
+    name = "GlobalAveragePoolingOfSequences"
+    shown = f"<code>gradus train --split-by-time x-y</code> and <code>{name}</code>"
+    assert build.INLINE_CODE.sub(build.breakable_code, shown) == (
+        '<code>gradus train <span class="flag">--split-by-time</span> x-y</code> and '
+        "<code>Global<wbr>Average<wbr>Pooling<wbr>Of<wbr>Sequences</code>"
+    )

@@ -76,7 +76,7 @@ def test_best_epoch_is_marked():
     assert best_epoch(history) == 12
     figure = figures.learning_curves(history, ["loss"])
     assert figure.layout.shapes[0].x0 == 12
-    assert figure.layout.annotations[0].text == "lowest loss: epoch 12"
+    assert figure.layout.annotations[0].text == "lowest validation loss: epoch 12"
     history.best_epoch = 7
     figure = figures.learning_curves(history, ["loss"])
     assert figure.layout.shapes[0].x0 == 7
@@ -95,9 +95,12 @@ def test_ticks_of_a_loss_are_as_many_as_fit():
 def test_best_epoch_without_validation_and_with_divergence():
     history = History()
     history.extend({"loss": np.array([3.0, 2.0, np.nan])}, 3)
-    assert best_epoch(history) == 2
+    assert best_epoch(history) == 0  # a training loss tells of no epoch that it is the best
+    diverged = History()
+    diverged.extend({"val_loss": np.array([3.0, 2.0, np.nan])}, 3)
+    assert best_epoch(diverged) == 2
     never = History()
-    never.extend({"loss": np.array([np.nan])}, 1)
+    never.extend({"loss": np.array([np.nan]), "val_loss": np.array([np.nan])}, 1)
     assert best_epoch(never) == 0
     assert not figures.learning_curves(never).layout.shapes
 

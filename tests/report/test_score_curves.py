@@ -66,5 +66,6 @@ def test_calibration_of_several_classes_is_that_of_the_predicted_one():
     np.testing.assert_allclose(line.y, [0.5, 1.0])
     error = (2 * 0.21 + 0.05) / 3
     assert line.name == f"network, expected calibration error {error:.3f}"
+    assert line.marker.size[0] > line.marker.size[1]  # two samples, and one
     with pytest.raises(DataError, match="2 labels but there are 3 probabilities"):
         figures.calibration([0, 1], probability)

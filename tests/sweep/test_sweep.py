@@ -54,8 +54,12 @@ def test_a_trial_is_its_model_trained_alone(width):
 
 
 @pytest.mark.slow
-def test_the_table_has_a_row_for_each_trial():
-    table = gr.Sweep(space(), 4).fit(X, Y, epochs=2, verbose=False).table()
+def test_the_table_has_a_row_for_each_trial(monkeypatch):
+    sweep = gr.Sweep(space(), 4).fit(X, Y, epochs=2, verbose=False)
+    assert "the best" not in sweep._repr_html_()
+    monkeypatch.setattr("gradus.sweep.sweep.SHOWN_TRIALS", 3)
+    assert f"<p>{sweep!r}: the best 3</p>" in sweep._repr_html_()
+    table = sweep.table()
     assert table["trial"].to_list() == [0, 1, 2, 3]
     assert {"dropout.rate", "optimizer.learning_rate", "val_loss", "score"} <= set(table.columns)
     np.testing.assert_allclose(table["score"], table["val_accuracy"])

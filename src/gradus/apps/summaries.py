@@ -144,6 +144,13 @@ def print_repair(found: Repair, output: Output) -> None:
         output.print_line(note)
 
 
+def _written(setting: Any) -> str:
+    """Return a setting as a flag takes it: 0.1, or relu,tanh."""
+    if isinstance(setting, list | tuple):
+        return ",".join(map(_written, setting))
+    return f"{setting:.4g}" if isinstance(setting, float) else str(setting)
+
+
 RUN_COLUMNS = ("run", "date", "data", "metrics", "epochs", "weights", "seconds", "differs in")
 TEXT_COLUMNS = ("date", "data", "metrics", "differs in")
 OPTIONAL_COLUMNS = ("weights", "seconds", "date", "epochs", "differs in")
@@ -166,7 +173,6 @@ def run_row(run: dict[str, Any]) -> list[str]:
     date = run.get("date", "")[:16].replace("T", " ") or "-"
     data = Path(run["data"]).name if "data" in run else "-"
     settings = ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in run.get("settings", {}).items()
+        f"{name} {_written(value)}" for name, value in run.get("settings", {}).items()
     )
     return [run["run"], date, data, shown, *sizes, seconds, settings]

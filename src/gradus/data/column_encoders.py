@@ -23,6 +23,7 @@ from gradus.data.columns.vocabulary import (
     to_texts,
 )
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing
+from gradus.errors import four_digits
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,7 +119,7 @@ class NumberEncoder(Encoder, frozen=True, tag="number"):
     def describe(self) -> str:
         """Describe the encoding in a few words."""
         mapping = "quantiles mapped to normal, " if self.knots else ""
-        missing = f", missing become {self.fill:.4g} + indicator" if self.indicator else ""
+        missing = f", missing become {four_digits(self.fill)} + indicator" if self.indicator else ""
         return f"{mapping}{_SCALED[self.scaling]}{missing}"
 
 
@@ -329,7 +330,7 @@ class DateEncoder(Encoder, frozen=True, tag="date"):
 
     def describe(self) -> str:
         """Describe the encoding in a few words."""
-        fill: object = f"{self.parts[0].fill:.4g}"
+        fill: object = four_digits(self.parts[0].fill)
         if self.parts[0].name == "days":  # since 1970-01-01
             fill = np.datetime64(round(self.parts[0].fill), "D")
         missing = f", missing become {fill} + indicator" if self.indicator else ""

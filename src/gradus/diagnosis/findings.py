@@ -213,4 +213,4 @@ class Diagnosis:
         if not self.findings:
             return f"<p>Nothing wrong was found.</p>{limits}"
         rows = [(each.severity, each.code, str(each)) for each in self.findings]
-        return html_table(["", "code", "finding"], rows) + limits
+        return html_table(["severity", "code", "finding"], rows) + limits

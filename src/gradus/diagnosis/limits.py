@@ -45,7 +45,7 @@ def _of_outputs(record: Record) -> Iterator[str]:
     training, outputs = record.training, record.outputs
     if training is None or training.stopped == "diverged":
         return
-    unknown = "so what harms only where little is learned is not judged"
+    unknown = "so faults that matter only where little was learned are not reported"
     if not outputs and record.generated is None:
         yield f"How much a task of its own has learned is not known, {unknown}."
     for output in outputs:
@@ -53,6 +53,6 @@ def _of_outputs(record: Record) -> Iterator[str]:
         if output.constant_loss is None and not is_told:
             of = f" of the output {output.name!r}" if len(outputs) > 1 else ""
             yield (
-                f"How much was learned by the loss {output.loss}{of} is not known, {unknown}. "
-                "With mse it would be known."
+                f"What a constant prediction scores by the loss {output.loss}{of} is not known, "
+                f"and with it how much was learned, {unknown}. With mse it would be known."
             )

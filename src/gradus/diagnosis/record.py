@@ -128,6 +128,15 @@ class Record:
         return max((share for share in shares if share is not None), default=None)
 
     @property
+    def remaining_in_words(self) -> str:
+        """How much remains, in a sentence; "" where it is not known."""
+        if self.remaining is None:
+            return ""
+        if self.generated is not None:
+            return f"Samples are {self.remaining:.0%} as far from the data as its mean is."
+        return f"{self.remaining:.0%} of the loss of a constant prediction is left."
+
+    @property
     def unseen(self) -> float | None:
         """What is left of the loss of validation in its best epoch, as `remaining` is of training.
 

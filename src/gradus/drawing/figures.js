@@ -53,11 +53,20 @@
     return Math.round(t + b + layout.meta.aspect * width);
   }
 
+  // On paper a figure is at most as high as two of them fit on a page, with their captions.
+  function heightOnPaper(place, layout) {
+    place.dataset.height ??= place.style.height;
+    const height = printing && layout.height <= 420 ? Math.min(layout.height, 340) : layout.height;
+    place.style.height = height === layout.height ? place.dataset.height : `${height}px`;
+    return height;
+  }
+
   function draw(place) {
     if (place.closest("details:not([open])")) { return; }  // a folded figure has no width yet
     const chart = JSON.parse(place.nextElementSibling.textContent);
     const { data, layout } = dark.matches && !printing ? recolor(chart, false) : chart;
     if (layout.meta?.aspect) { layout.height = heightOfImages(place, layout); place.style.height = `${layout.height}px`; }
+    else if (layout.height) { layout.height = heightOnPaper(place, layout); }
     if (touch) { layout.dragmode = false; }  // touching a figure scrolls the page
     place.dataset.drawn = "yes";
     Plotly.newPlot(place, data, layout, config);

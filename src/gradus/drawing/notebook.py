@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from gradus.errors import four_digits
+
 
 def notebook_display() -> Any:
     """Return IPython's `display` if this is a notebook, such as Jupyter's or VS Code's, else None.
@@ -74,7 +76,7 @@ def records_table(records: Sequence[Mapping[str, Any]], title: str = "") -> str:
 
 
 def _shown(value: Any) -> Any:
-    return f"{value:.4g}" if isinstance(value, float) else value
+    return four_digits(value) if isinstance(value, float) else value
 
 
 def _row(tag: str, cells: Iterable[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,9 @@ from gradus.data import Dataset, TablePreprocessor, Target
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.targets import require_target
 from gradus.drawing.charts import bars
+from gradus.errors import counted, four_digits
 from gradus.experiments import runs
-from gradus.experiments.column_importance import column_importance, score_name
+from gradus.experiments.column_importance import MAX_COLUMNS, column_importance, score_name
 from gradus.experiments.column_overrides import override_rows
 from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
 from gradus.experiments.preparation.outputs import decide_classes, losses_of
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from gradus.report.page import Panel
 
 MAX_BARS = 40  # columns whose importance is drawn
+MANY_BARS = 15  # of which a figure is much higher than others
 MAX_TARGETS = 6  # whose predictions are drawn
 REFITTED = (
     "The saved network was trained once more, on the training and validation rows together. The "
@@ -57,6 +60,8 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     lines = [] if prepared is None else prepared.page_lines
     if run.is_refitted:
         lines.append(REFITTED)
+    if _has_too_many_columns(run.preprocessor):
+        notes.append(f"The importance of columns is shown of tables of up to {MAX_COLUMNS}.")
     title = run.folder.resolve().name
     report = build_report(run.scored_model, title=title, data=lines, settings=settings, notes=notes)
     figures: Any = ()
@@ -64,7 +69,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     if prepared is not None:
         shown = headline_part(parts)
         model, part = run.model_of_part(shown), prepared.parts[shown]
-        importance = _importance_panels(model, prepared.raw[shown], run.preprocessor)
+        importance = importance_panels(model, prepared.raw[shown], run.preprocessor)
         if run.target.columns:
             figures = [*_panels_of_targets(model, part, run.target), *importance]
         else:
@@ -91,6 +96,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
         columns=columns,
         overrides=overrides,
         constant=constant,
+        shown="" if prepared is None else headline_part(parts),
     )
     return write_report(run.folder / runs.REPORT, whole)
 
@@ -140,11 +146,11 @@ def _with_nan(parts: Mapping[str, runs.Metrics]) -> dict[str, Metrics]:
     }
 
 
-def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) -> list[Panel]:
-    """Return the figure of a table's columns; none for arrays, or too many columns."""
+def importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) -> list[Panel]:
+    """Return the figure of a table's most important columns; none for arrays, or too many."""
     from gradus.report.page import Panel
 
-    if not isinstance(preprocessor, TablePreprocessor) or len(preprocessor.columns) > MAX_BARS:
+    if not isinstance(preprocessor, TablePreprocessor) or _has_too_many_columns(preprocessor):
         return []
     falls, panels = column_importance(model, data, preprocessor), []
     target, loss = require_target(preprocessor.target), losses_of(model)
@@ -155,9 +161,21 @@ def _importance_panels(model: Model, data: Dataset, preprocessor: Preprocessor) 
             f"By how much the {score} falls if a column's values are shuffled among the rows. "
             "Columns that tell the same share it: each alone may seem to matter little."
         )
-        shown = falls[one.name] if target.parts else falls
-        panels.append(Panel(title, caption, bars(shown, f"fall of the {score}", title=title)))
+        every = falls[one.name] if target.parts else falls
+        shown = dict(itertools.islice(every.items(), MAX_BARS))
+        if left_out := len(every) - len(shown):
+            caption += f" Not drawn: {counted(left_out, 'less important column')}."
+        figure = bars(shown, f"fall of the {score}", title=title)
+        panels.append(Panel(title, caption, figure, wide=len(shown) > MANY_BARS))
     return panels
+
+
+def _has_too_many_columns(preprocessor: Preprocessor) -> bool:
+    """Return whether a table has more columns than are permuted in a reasonable time."""
+    return (
+        isinstance(preprocessor, TablePreprocessor)
+        and len(preprocessor.column_rows()) > MAX_COLUMNS
+    )
 
 
 def _image_panels(
@@ -174,7 +192,7 @@ def _image_panels(
         labels = [names[label] for label in encoded_labels(y)]
         wrong = mistake_panels(prepared.parts[shown][0], true, predicted, names, raw[shown].files)
     else:
-        labels, wrong = [f"{value:.4g}" for value in target.inverse(y)[:, 0]], []
+        labels, wrong = [four_digits(value) for value in target.inverse(y)[:, 0]], []
     return [*wrong, *sample_panels(model, x, labels, raw["training"].files)]
 
 

@@ -18,7 +18,7 @@ from gradus.data.streaming.table_stream import TableStream
 from gradus.data.table_sources import STANDARD_INPUT
 from gradus.data.targets import require_target
 from gradus.diagnosis.findings import Diagnosis
-from gradus.errors import DataError, warn
+from gradus.errors import DataError, four_digits, warn
 from gradus.experiments import inference, runs
 from gradus.experiments.evaluation import (
     Evaluation,
@@ -153,7 +153,8 @@ class Run:
 
     def __repr__(self) -> str:
         target, record = self.target, self.record
-        metrics = ", ".join(f"{n} {v:.4g}" for n, v in record.metrics.items() if v is not None)
+        known = {n: v for n, v in record.metrics.items() if v is not None}
+        metrics = ", ".join(f"{name} {four_digits(value)}" for name, value in known.items())
         return f"Run({str(self.folder)!r}: {target.task} {target.name!r}, {record.split} {metrics})"
 
     def predict(self, data: Any, *, threshold: float | None = None) -> Any:

@@ -280,7 +280,7 @@ def _write_page(sweep: Sweep, prepared: PreparedData, folder: Path, trained: int
         title=f"{folder.resolve().name}: all trials",
         data=prepared.page_lines,
         settings=(folder / FILE).read_text("utf-8"),
-        commands=_commands(folder),
+        commands=_commands(folder, len(sweep.trials)),
         trained=trained,
     )
 
@@ -313,14 +313,14 @@ def rewrite_sweep_page(run: Run) -> tuple[Path, str]:
     return path, "" if any(trial.histories for trial in sweep.trials) else CURVES_LEFT_OUT
 
 
-def _commands(folder: Path) -> list[str]:
+def _commands(folder: Path, trials: int) -> list[str]:
     """Return the commands that use the best run."""
     experiment = folder / experiment_file.FILE
     return [
         format_command("predict", folder, "DATA", "--out", "predictions.csv"),
         format_command("evaluate", folder, "DATA"),
         f"{format_command('train', experiment)}    # repeat the best settings",
-        f"{format_command('sweep', '--resume', folder, '--trials', 256)}    # more trials",
+        f"{format_command('sweep', '--resume', folder, '--trials', 2 * trials)}    # more trials",
     ]
 
 

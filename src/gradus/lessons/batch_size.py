@@ -161,4 +161,6 @@ def plot_paths(rate: float, steps: int, seed: int) -> Any:
             rows = rng.choice(64, size, replace=False)
             w, state = step(w, state, x[rows], y[rows])
         paths[name] = np.stack(path)
-    return gr.figures.paths(loss, paths)
+    figure = gr.figures.paths(loss, paths)
+    figure.update_xaxes(title_text="slope")
+    return figure.update_yaxes(title_text="intercept")

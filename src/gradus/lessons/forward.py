@@ -58,7 +58,7 @@ def lesson(page: Page, seed: int = 0) -> dict[str, float]:
     ).build(X)
     w1, b1, w2, b2 = model.weights.values()
 
-    page.table(matrix(X, "x"), "The batch X: three samples of two features.")
+    page.table(matrix(X, "feature "), "The batch X: three samples of two features, x₁ and x₂.")
     page.table(
         matrix(np.vstack([w1, b1]), "unit ", ["w₁", "w₂", "b"]), "W₁, with b₁ in the last row."
     )

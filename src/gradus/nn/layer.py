@@ -299,7 +299,7 @@ class Layer:
     def _repr_html_(self) -> str:
         """Return a table of the layers for a notebook."""
         parts = [(path, part) for path, part in named_layers(self) if not has_sublayers(part)]
-        return html_table(["layer", ""], [(path, repr(part)) for path, part in parts])
+        return html_table(["name", "layer"], [(path, repr(part)) for path, part in parts])
 
     def _call_unscoped(
         self, inputs: tuple[Arrays, ...], training: bool | None, mask: Mask | None

@@ -46,7 +46,7 @@ def sample_panels(
     panels = [
         Panel(
             "Samples",
-            "Images of the training rows, of every class in turn, as the network gets them.",
+            "Images of the training rows, as the network gets them.",
             None,
             pictures=pictures(chosen, texts, titles),
         )

@@ -64,8 +64,8 @@ def surface(
         line={"width": 0.6, "color": "#9AA5B1"},
         hovertemplate="%{customdata:.4g} at (%{x:.3g}, %{y:.3g})<extra></extra>",
     )
-    figure.update_xaxes(range=list(x_range))
-    figure.update_yaxes(range=list(y_range), showgrid=False)
+    figure.update_xaxes(range=list(x_range), title_text="x")
+    figure.update_yaxes(range=list(y_range), title_text="y", showgrid=False)
     figure.update_layout(hovermode="closest")
     return figure
 

@@ -89,6 +89,7 @@ class Report:
         constant: what the best constant prediction scores on the part that is shown first.
         diagnosis: what the training showed to be wrong; None for the findings of the history.
         penalized: whether penalties of the weights are in the training loss.
+        shown: the split that `figures` show, as in `metrics`; "" if they show none of them.
     """
 
     title: str
@@ -105,6 +106,7 @@ class Report:
     constant: Mapping[str, float] = dataclasses.field(default_factory=dict)
     diagnosis: Diagnosis | None = None
     penalized: bool = False
+    shown: str = ""
 
 
 def write_report(path: str | Path, run: Report) -> Path:
@@ -160,7 +162,11 @@ def render(run: Report) -> str:
                 False,
                 lay_out(_learning_panels(history, run.penalized) if history else []),
             ),
-            ("Results", False, lay_out(run.figures)),
+            (
+                f"Results on {run.shown} samples" if run.shown else "Results",
+                False,
+                lay_out(run.figures),
+            ),
             (
                 "Inside the network",
                 True,

@@ -81,7 +81,7 @@ def confusion_matrix(y_true: Any, y_pred: Any, class_names: Sequence[object] | N
         figure.add_heatmap(
             z=np.where(mask, shares, np.nan),
             name=part,
-            text=np.where(mask & (counts > 0), counts.astype(str), ""),
+            text=np.where(mask & ((counts > 0) | (size <= 5)), counts.astype(str), ""),
             texttemplate="%{text}" if size <= MAX_COUNTED_CLASSES else None,
             textfont={"size": 15 if size <= 5 else 12 if size <= 12 else 9},
             customdata=[
@@ -166,7 +166,8 @@ def scores_by_class(y_true: Any, y_pred: Any, class_names: Sequence[object] | No
         )
     scores = np.concatenate([precision, recall])
     lowest = float(np.nanmin(scores)) if np.isfinite(scores).any() else 0.0
-    start = max(0, min(lowest - 0.02, 0.9))  # ticks closer than 1% would repeat their labels
+    # No mark covers a name, and ticks closer than 1% would repeat their labels.
+    start = min(lowest - 0.05 * (1 - lowest), 0.9)
     figure.update_xaxes(tickformat=".0%", showgrid=True, range=[start, 1])
     figure.update_yaxes(
         tickmode="array",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gradus.models.model import Model
 
 MAX_CLASSES = 40  # up to which there are figures by class
+MANY_CLASSES = 12  # whose names need more room than a phone has
 
 
 def build_report(
@@ -97,6 +98,7 @@ def build_report(
         notes=notes,
         diagnosis=model.diagnose() if model.history.epochs else None,
         penalized=_is_penalized(model),
+        shown="test" if "test" in metrics else "",
     )
 
 
@@ -146,6 +148,7 @@ def result_panels(
             "How often each true class (row) was predicted as each class (column): blue is right, "
             "orange is wrong.",
             predictions.confusion_matrix(true, labels, class_names),
+            min_width=150 + 12 * columns if columns > MANY_CLASSES else 0,
         ),
         Panel(
             "Precision and recall",
@@ -181,7 +184,8 @@ def result_panels(
         panels.append(
             Panel(
                 "Calibration",
-                f"{claim}: on the line, its probabilities can be taken at their word.",
+                f"{claim}: on the line, its probabilities can be taken at their word. Larger "
+                "points stand for more samples.",
                 score_curves.calibration(true, predicted, class_names[1]),
             )
         )
@@ -230,7 +234,7 @@ def environment(history: History | None = None) -> dict[str, str]:
     )
     if history is not None and history.seconds:
         details["training time"] = format_duration(sum(history.seconds))
-    details["date"] = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
+    details["date"] = f"{datetime.datetime.now().astimezone():%Y-%m-%d %H:%M %Z}"
     return details
 
 

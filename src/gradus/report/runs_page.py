@@ -69,7 +69,7 @@ def _panels(histories: Mapping[str, History]) -> list[Panel]:
 def _panel(name: str, histories: Mapping[str, History]) -> Panel:
     shown = dict(list(histories.items())[:MAX_CURVES])
     label = style.heading(name)
-    caption = f"{label} after each epoch."
+    caption = "After each epoch."
     if len(histories) > len(shown):
         caption += f" The first {len(shown)} of {len(histories)} runs."
     return Panel(label, caption, curves_of(shown, name))

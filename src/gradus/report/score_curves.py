@@ -153,7 +153,11 @@ def calibration(y_true: Any, probability: Any, class_name: object = "class 1") -
         name=f"network, expected calibration error {error:.3f}",
         mode="lines+markers",
         customdata=counts[kept],
-        marker={"size": 8},
+        marker={
+            "size": 6 + 10 * np.sqrt(counts[kept] / counts.max()),
+            "opacity": 1,  # Plotly outlines markers of several sizes, and sees through them
+            "line": {"width": 0},
+        },
         line={"color": style.BLUE, "width": 2.5},
         hovertemplate="said %{x:.1%}, found %{y:.1%} of %{customdata:,} samples<extra></extra>",
     )

@@ -101,7 +101,7 @@ def _tiles(
         f"{statuses[status]} {name}" for status, name in STATUS_NAMES.items() if statuses[status]
     ]
     others: list[tuple[str, str, list[str]]] = [
-        (f"best {style.axis_label(name)}", format_number(name, value), [])
+        (style.axis_label(name), format_number(name, value), [f"trial {best.number}"])
         for name, value in best.metrics.items()
         if name.startswith("val_") and name != sweep.monitor
     ]

@@ -27,12 +27,11 @@ def curve_names(history: History) -> list[str]:
 
 
 def best_epoch(history: History) -> int:
-    """Return the epoch, from 1, whose weights were kept, or else that of the lowest loss.
+    """Return the epoch, from 1, whose weights were kept, or else the lowest validation loss's.
 
-    The loss is the validation loss where there is one; 0 if no loss is finite.
+    It is 0 if there is no finite one: that training losses are low says nothing of an epoch.
     """
-    name = next((name for name in ("val_loss", "loss") if name in history), None)
-    losses = history[name] if name else np.zeros(0)
+    losses = history["val_loss"] if "val_loss" in history else np.zeros(0)
     if history.best_epoch or not np.isfinite(losses).any():
         return int(history.best_epoch)
     return int(np.nanargmin(np.where(np.isfinite(losses), losses, np.nan))) + 1
@@ -41,8 +40,9 @@ def best_epoch(history: History) -> int:
 def learning_curves(history: History, names: Sequence[str] | None = None) -> Any:
     """Draw the loss and each metric by epoch, on training and validation data.
 
-    A dotted line marks the epoch whose weights were kept, or else the one of the lowest loss. A
-    loss that falls below a tenth of its largest value is drawn on a logarithmic axis.
+    A dotted line marks the epoch whose weights were kept, or else the one of the lowest
+    validation loss. A loss that falls below a tenth of its largest value is drawn on a logarithmic
+    axis.
 
     Args:
         history: the history of a fit.
@@ -124,7 +124,9 @@ def curves_of(histories: Mapping[str, History], name: str = "val_loss") -> Any:
     figure.update_yaxes(title_text=style.escape(style.axis_label(name)))
     if style.is_percentage(name):
         figure.update_yaxes(tickformat="~%")
-    epochs_axis(figure, max(history.epochs for history in histories.values()))
+    longest = max(history.epochs for history in histories.values())
+    epochs_axis(figure, longest)
+    figure.update_xaxes(range=[0.5, longest + 0.5])  # there is no epoch 0
     legend_below(figure)
     return figure
 
@@ -232,7 +234,7 @@ def _mark_best_epoch(figure: Any, history: History, name: str, row: int) -> None
         return
     figure.add_vline(x=best, line={"color": style.INK, "width": 1, "dash": "dot"}, row=row, col=1)
     late, rises = best > history.epochs / 2, values[best - 1] > values[0]
-    label = "weights kept" if history.best_epoch else "lowest loss"
+    label = "weights kept" if history.best_epoch else "lowest validation loss"
     figure.add_annotation(
         text=f"{label}: epoch {best}",
         x=best,

@@ -466,7 +466,8 @@ class Sweep:
     def _repr_html_(self) -> str:
         """Return for a notebook the best trials."""
         best = [] if self._runner is None else table_rows(self.ranking[:SHOWN_TRIALS], self.hypers)
-        return records_table(best, repr(self))
+        left_out = len(self.trials) > len(best) > 0
+        return records_table(best, f"{self!r}{f': the best {len(best)}' * left_out}")
 
     @property
     def monitor(self) -> str:

@@ -29,10 +29,12 @@ from gradus.data.targets.encoding import (
     encode_one_hot,
 )
 from gradus.data.targets.values import as_column, as_outputs, as_rows, column_names_of, is_wide
-from gradus.errors import DataError
+from gradus.errors import DataError, four_digits
 
 if TYPE_CHECKING:
     import polars as pl
+
+MOST_LETTERS = 80  # of the names of classes in a description
 
 
 @dataclass(frozen=True)
@@ -322,13 +324,17 @@ class Target:
         if self.task == "regression":
             of = [f"{name}: " for name in self.columns] or [""] * len(self.mean)
             parts = [
-                f"{name}mean {m:.4g}, deviation {s:.4g}"
+                f"{name}mean {four_digits(m)}, deviation {four_digits(s)}"
                 for name, m, s in zip(of, self.mean, self.std, strict=True)
             ]
             return f"{self.name}: regression ({'; '.join(parts[:3])}), standardized"
-        shown = ", ".join(self.class_names[:10]) + (", …" if len(self.class_names) > 10 else "")
+        shown = list(self.class_names[:10])
+        while len(", ".join(shown)) > MOST_LETTERS and len(shown) > 2:
+            shown.pop()
+        more = ["…"] * (len(shown) < len(self.class_names))
         kind = "labels" if self.task == "multilabel" else "classes"
-        return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({shown})"
+        named = ", ".join([*shown, *more])
+        return f"{self.name}: {self.task}, {len(self.class_names)} {kind} ({named})"
 
 
 def require_target(target: Target | None) -> Target:

@@ -41,7 +41,7 @@ def find(record: Record) -> Iterator[Finding]:
     path = min(gains, key=lambda path: gains[path], default="")
     if 0 < gains.get(path, 0.0) < SMALL and record.learned is False:
         yield _finding(
-            f"The initial weights of layer {path!r} are small: its outputs have {gains[path]:.1e} "
+            f"The initial weights of layer {path!r} are small: its outputs have {gains[path]:.2g} "
             "times the size of its inputs.",
             "Nothing passes at first, forward or back. The first steps are longer than the "
             "weights, whatever direction they take.",

@@ -30,12 +30,12 @@ def find(record: Record) -> Iterator[Finding]:
     training, remaining = record.training, record.remaining
     if training is None or remaining is None or not REMAINS < remaining < float("inf"):
         return
-    found = _of_penalties(record, training, remaining) or _of_dropout(record, training, remaining)
+    found = _of_penalties(record, training) or _of_dropout(record, training)
     if found is not None:
         yield dataclasses.replace(found, kind="dynamic", chart=loss_chart(record))
 
 
-def _of_penalties(record: Record, training: TrainingRecord, remaining: float) -> Finding | None:
+def _of_penalties(record: Record, training: TrainingRecord) -> Finding | None:
     total = training.final_loss + training.penalty
     share = training.penalty / total if total > 0 else 0.0
     if not record.penalty > STRONG * (record.constant or 0.0) > 0:
@@ -53,15 +53,14 @@ def _of_penalties(record: Record, training: TrainingRecord, remaining: float) ->
     return Finding(
         message=f"Penalties are {share:.0%} of the last loss.",
         why=(
-            f"{remaining:.0%} of a constant's loss is left. The training shrinks weights instead "
-            "of fitting the data."
+            f"{record.remaining_in_words} The training shrinks weights instead of fitting the data."
         ),
         remedy="Use a tenth of the penalty, or a hundredth.",
         evidence={"penalty / loss": {"value": share, "threshold": MUCH}},
     )
 
 
-def _of_dropout(record: Record, training: TrainingRecord, remaining: float) -> Finding | None:
+def _of_dropout(record: Record, training: TrainingRecord) -> Finding | None:
     layer = max(record.layers, key=lambda layer: layer.rate, default=None)
     if layer is None or not layer.rate > DROPPED:
         return None
@@ -73,7 +72,7 @@ def _of_dropout(record: Record, training: TrainingRecord, remaining: float) -> F
         return None
     return Finding(
         message=f"Layer {layer.path!r} drops {layer.rate:.0%} of its inputs.",
-        why=f"{remaining:.0%} of a constant's loss is left. Too little of the signal passes.",
+        why=f"{record.remaining_in_words} Too little of the signal passes.",
         remedy="Use a rate of 0.2 to 0.5, or none until the network fits its training data.",
         severity="note" if unseen is None else "fault",
         layer=layer.path,

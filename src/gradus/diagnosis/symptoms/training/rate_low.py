@@ -89,11 +89,11 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=(
             f"A step of {settings.optimizer} at a rate of {settings.learning_rate:g} moves the "
-            f"weights by {moved:.1e} of their size."
+            f"weights by {100 * moved:.2g}% of their size."
         ),
         why=(
-            f"{remaining:.0%} of the loss of a constant prediction is left. The training ends far "
-            "from where these steps lead; longer ones arrive in time."
+            f"{record.remaining_in_words} The training ends far from where these steps lead; "
+            "longer ones arrive in time."
         ),
         remedy=f"Use ten times the rate, {settings.learning_rate * 10:g}.",
         kind="dynamic",

@@ -38,7 +38,7 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=(
             f"The last output of layer {found.layer!r} hardly depends on the first quarter of the "
-            f"{found.steps} steps: the gradient by these is {found.carried:.1e} of the largest."
+            f"{found.steps} steps: the gradient by these is {found.carried:.2g} of the largest."
         ),
         why=(
             "From step to step the gradient shrinks, so what comes early is not learned. A linear "

@@ -64,10 +64,7 @@ def find(record: Record) -> Iterator[Finding]:
             f"After {counted(training.epochs, 'epoch')} {ended} was still falling: by "
             f"{fall.share:.0%} in the last {fall.part}."
         ),
-        why=(
-            f"{remaining:.0%} of the loss of a constant prediction is left. More training is the "
-            "simplest remedy."
-        ),
+        why=(f"{record.remaining_in_words} More training is the simplest remedy."),
         remedy=(
             "Write a larger patience, and leave min_delta out."
             if is_impatient

@@ -47,7 +47,7 @@ def find(record: Record) -> Iterator[Finding]:
         return
     ratio = small / large if large else 0.0
     yield Finding(
-        message=f"The gradient of layer {least!r} is {ratio:.1e} of the largest one.",
+        message=f"The gradient of layer {least!r} is {ratio:.2g} of the largest one.",
         why=(
             "What passes through many layers shrinks in each. The first ones are hardly trained, "
             "or hardly heard."
