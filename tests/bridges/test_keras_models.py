@@ -103,6 +103,19 @@ def test_other_merges(rng, merge):
     same_outputs(keras.Model(start, x), images(rng, 4))
 
 
+def test_operations_are_layers(rng):
+    ops, start = keras.ops, keras.Input((6, 4))
+    x = keras.applications.mobilenet_v2.preprocess_input(start)  # x / 127.5 - 1
+    x = keras.applications.densenet.preprocess_input(k.Dense(3)(x))  # by feature
+    x = ops.silu(x) - ops.minimum(ops.relu6(x), ops.leaky_relu(2.0 * x))
+    x = ops.transpose(ops.squeeze(ops.expand_dims(1 - x, -1), -1), (0, 2, 1))
+    x = ops.concatenate([ops.elu(x, 0.5), ops.softmax(-x, 1)], 1)
+    x = k.RandomFlip()(ops.reshape(x, (-1, 6, 3, 2)))  # called with training=True
+    x = k.Dropout(0.5)(ops.log_softmax(ops.gelu(x, approximate=False)), training=True)
+    ours = same_outputs(keras.Model(start, k.Dense(2, "hard_silu")(x)), images(rng, 6, 4))
+    assert ours.net.layers[1].offset == -1
+
+
 def test_layers_that_are_shared_and_attend_to_others_are_a_graph(rng):
     zeta = keras.Input((5,), dtype="int32", name="zeta")
     alpha = keras.Input((7,), name="alpha")  # codes as well, which Keras takes as floats
@@ -252,16 +265,28 @@ def masked_by_two(x):
     return k.GlobalAveragePooling1D(name="both")(x)
 
 
+def two_outputs_within(x):
+    start = keras.Input((4, 4))
+    halves = keras.Model(start, [k.Dense(2)(start), k.Dense(2)(start)], name="halves")
+    return k.Add()(halves(x))
+
+
 REFUSED = {
     "'both' .* called with a mask that is not that of one": masked_by_two,
     "'mine' .* called with a mask that is not that of one": (
         lambda x: k.LSTM(2, name="mine")(x, mask=keras.ops.any(keras.ops.not_equal(x, 0), -1))
     ),
     "Layer 'sum.* the operation Sum of keras.ops": keras.ops.sum,
+    "Layer 'reshape.* the operation Reshape of": lambda x: keras.ops.reshape(x, (-1, 4)),
+    "Layer 'true_divide.* the operation TrueDivide of": lambda x: 3.0 / x,
+    "Layer 'gelu.* the operation Gelu of": keras.ops.gelu,
+    "Layer 'add.* gets a mask, which Keras drops there and gradus passes on to 'mean'": (
+        lambda x: k.GlobalAveragePooling1D(name="mean")(k.Masking()(x) + 1.0)
+    ),
+    "The model 'halves' within the model has several outputs": two_outputs_within,
     "Layer 'lambda' .Lambda. holds code": k.Lambda(lambda y: y, name="lambda"),
     "Twice": Twice(name="mine"),
     "Layer 'bins' .* gradus has no layer Discretization": k.Discretization([0.5], name="bins"),
-    "Layer 'multiply.*called with 3.0": lambda x: x * 3.0,
     "Layer 'keys' .* keys that are not its values": keys_apart,
     "Layer 'at_times' .* causal in some of its calls": sometimes_causal,
     "'twin' .* gets a mask": padded_twice,
