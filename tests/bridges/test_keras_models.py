@@ -191,7 +191,8 @@ def test_sequences_of_any_length(rng):
     model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), k.GRU(2)])
     model.compile("adam", "mse")
     ours = gr.from_keras(model)
-    for ask in (ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")):
+    asked = ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")
+    for ask in (*asked, lambda: gr.export(ours, "never.onnx")):
         with pytest.raises(gr.GradusError, match=r"build\(x\)"):
             ask()
     for steps in (7, 12):
@@ -298,7 +299,9 @@ REFUSED = {
     "Layer 'lstm' .* recurrent_dropout=0.5": k.LSTM(2, recurrent_dropout=0.5, name="lstm"),
     "Layer 'dense_x' .* Unknown activation 'celu'": (k.Dense(2, "celu", name="dense_x")),
     "Layer 'own' .* code of its author": k.Dense(2, keras.ops.abs, name="own"),
-    "Layer 'act' .* activity_regularizer": (k.Dense(2, activity_regularizer="l2", name="act")),
+    "Layer 'act' .* activity_regularizer=OrthogonalRegularizer": (
+        k.Dense(2, activity_regularizer=keras.regularizers.OrthogonalRegularizer(), name="act")
+    ),
     "Layer 'first_dense' .* OrthogonalRegularizer": (
         k.Dense(
             2, kernel_regularizer=keras.regularizers.OrthogonalRegularizer(), name="first_dense"
@@ -358,7 +361,8 @@ def classifier():
     x = rng.normal(size=(32, 4)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int32) + (x[:, 1] > 1)
     keras.utils.set_random_seed(0)
-    layers = [k.Dense(8, "tanh", kernel_regularizer="l2"), k.BatchNormalization(), k.Dense(3)]
+    first = k.Dense(8, "tanh", kernel_regularizer="l2", activity_regularizer="l1")
+    layers = [first, k.BatchNormalization(), k.Dense(3)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss, metrics=["accuracy"])

@@ -19,12 +19,13 @@ from gradus.bridges.keras_nesting import (
     in_order,
     nested,
 )
-from gradus.bridges.keras_objects import keras_class
+from gradus.bridges.keras_objects import construct, keras_class, short_float
 from gradus.bridges.keras_operations import check_dropped_masks, is_operation, read_operation
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, snake_case
 from gradus.nn.layers.attention import MultiHeadAttention
 from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.sparsity import ActivityRegularization
 
 MODELS = ("Sequential", "Functional", "Model")
 ATTENDED = ("query", "value", "key")  # what attention is called with
@@ -98,10 +99,19 @@ class KerasNetwork:
         if entry.get("class_name") in MODELS:
             return self._model(entry, path)
         arrays = arrays_of_layer(self.arrays, path)
+        entry, regularizer = _without_activity_regularizer(entry)
         layer = self.reader.read(entry, arrays, causal)
         if arrays and entry.get("class_name") != "Normalization":
             self.weights.append((layer, arrays))
-        return layer
+        if regularizer is None:
+            return layer
+        name = layer_name(entry)
+        kind, factors = keras_class(regularizer, "regularizers", name)
+        if kind not in ("L1", "L2", "L1L2"):
+            raise GradusError(f"{name}: activity_regularizer={kind} cannot be carried.")
+        factors = {factor: short_float(value) for factor, value in factors.items()}
+        after = construct(ActivityRegularization, factors, name)
+        return Sequential([layer, after]).named(str(entry["config"]["name"]))
 
     def _functional(
         self, config: Mapping[str, Any], entries: list[Any], paths: list[str], whole: bool
@@ -204,6 +214,15 @@ class KerasNetwork:
         shapes = build.get("input_shape") if isinstance(build, Mapping) else None
         last = len(shapes[0]) - 1 if isinstance(shapes, list) and shapes else None
         return axis in (-1, last)
+
+
+def _without_activity_regularizer(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
+    """Return a layer without the penalty on its outputs, and that penalty; None for none."""
+    config = entry.get("config")
+    if entry.get("class_name") == "ActivityRegularization" or not isinstance(config, Mapping):
+        return entry, None
+    left = {name: value for name, value in config.items() if name != "activity_regularizer"}
+    return {**entry, "config": left}, config.get("activity_regularizer")
 
 
 def _paths_of(entries: list[Any], path: str, kind: str) -> list[str]:
