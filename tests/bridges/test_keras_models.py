@@ -175,6 +175,17 @@ def test_several_outputs(rng, named):
     assert (set(objectives) if named else len(objectives)) == expected
 
 
+def test_a_model_at_every_step(rng):
+    inner = [k.Conv2D(2, 2), k.BatchNormalization(), k.GlobalMaxPooling2D(), k.Dense(3)]
+    each = keras.Sequential([keras.Input((4, 4, 1)), *inner], name="each")
+    start = keras.Input((3, 4, 4, 1))
+    model = keras.Model(start, k.GRU(2)(k.TimeDistributed(each)(start)))
+    model.set_weights([rng.uniform(0.2, 1, w.shape) for w in model.get_weights()])
+    ours = gr.from_keras(model, loss="mse")
+    x = images(rng, 3, 4, 4, 1)
+    np.testing.assert_allclose(ours.predict(x), model(x, training=False), atol=1e-5)
+
+
 def test_a_model_within_a_model_and_frozen_layers(rng):
     inside = keras.Input((4,))
     body = keras.Model(inside, k.Add()([inside, k.Dense(4)(inside)]), name="body")
@@ -188,9 +199,13 @@ def test_a_model_within_a_model_and_frozen_layers(rng):
 
 
 def test_sequences_of_any_length(rng):
-    model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), k.GRU(2)])
+    path = k.Dropout(0.5, noise_shape=(None, 1, 1), name="path")
+    last = k.GRU(2, recurrent_dropout=0.5)
+    model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), path, last])
     model.compile("adam", "mse")
-    ours = gr.from_keras(model)
+    changed = r"'path' \(Dropout\): noise_shape=.* becomes None.*recurrent_dropout=0.5 becomes 0.0"
+    with pytest.warns(UserWarning, match=changed):
+        ours = gr.from_keras(model)
     asked = ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")
     for ask in (*asked, lambda: gr.export(ours, "never.onnx")):
         with pytest.raises(gr.GradusError, match=r"build\(x\)"):
@@ -296,7 +311,6 @@ REFUSED = {
         lambda x: k.GRU(4, name="start_from")(x, initial_state=k.Dense(4)(k.Flatten()(x)))
     ),
     "Layer 'norm' .* axis=1 cannot be carried": k.BatchNormalization(1, name="norm"),
-    "Layer 'lstm' .* recurrent_dropout=0.5": k.LSTM(2, recurrent_dropout=0.5, name="lstm"),
     "Layer 'dense_x' .* Unknown activation 'celu'": (k.Dense(2, "celu", name="dense_x")),
     "Layer 'own' .* code of its author": k.Dense(2, keras.ops.abs, name="own"),
     "Layer 'act' .* activity_regularizer=OrthogonalRegularizer": (
@@ -320,6 +334,14 @@ REFUSED = {
 def test_what_cannot_be_carried_is_named(message):
     with pytest.raises(gr.GradusError, match=message):
         gr.from_keras(functional(REFUSED[message]))
+
+
+def test_images_that_are_enlarged_need_a_size():
+    model = keras.Sequential(
+        [keras.Input((None, 4, 1)), k.UpSampling2D(2, interpolation="bicubic")]
+    )
+    with pytest.raises(gr.GradusError, match="interpolation='bicubic' can be carried only for"):
+        gr.from_keras(model)
 
 
 def test_models_with_code_of_their_own_are_refused(rng):

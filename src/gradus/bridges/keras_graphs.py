@@ -24,7 +24,7 @@ from gradus.bridges.keras_operations import check_dropped_masks, is_operation, r
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, snake_case
 from gradus.nn.layers.attention import MultiHeadAttention
-from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.containers import Sequential, TimeDistributed
 from gradus.nn.layers.sparsity import ActivityRegularization
 
 MODELS = ("Sequential", "Functional", "Model")
@@ -98,6 +98,12 @@ class KerasNetwork:
     def _layer(self, entry: Mapping[str, Any], path: str, causal: bool = False) -> Layer:
         if entry.get("class_name") in MODELS:
             return self._model(entry, path)
+        if entry.get("class_name") == "TimeDistributed":
+            _, config = keras_class(entry, "layers", layer_name(entry))
+            if isinstance(each := config.get("layer"), Mapping) and each["class_name"] in MODELS:
+                wrapped = TimeDistributed(self._model(each, f"{path}/layer"))
+                wrapped.named(config["name"])
+                return wrapped if config.get("trainable", True) else wrapped.freeze()
         arrays = arrays_of_layer(self.arrays, path)
         entry, regularizer = _without_activity_regularizer(entry)
         layer = self.reader.read(entry, arrays, causal)
