@@ -226,7 +226,8 @@ def _compare_logits(loss: Any, net: Layer, example: Any, network: KerasNetwork) 
         told, taken = ("probabilities", "logits") if logits else ("logits", "probabilities")
         network.reader.note(
             f"Keras was told that the outputs are {told}, but they are {taken}, which is what "
-            "gradus computes the loss from; so the loss is another"
+            "gradus computes the loss from; so the loss is another, and predict(x, logits=True) "
+            "returns what Keras does"
         )
 
 
