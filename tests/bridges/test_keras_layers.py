@@ -51,7 +51,10 @@ EVERY = {
     "Rescaling": ([k.Rescaling([0.5, 2.0], offset=-1.0)], (5, 2)),
     "Reshape": ([k.Reshape((2, -1))], (6,)),
     "SimpleRNN": ([k.SimpleRNN(3, activation="relu")], (5, 2)),
-    "UpSampling2D": ([k.UpSampling2D((2, 3))], (2, 3, 2)),
+    "UpSampling2D": (
+        [k.UpSampling2D((2, 3)), k.UpSampling2D((3, 2), interpolation="bilinear")],
+        (2, 3, 2),
+    ),
     "ZeroPadding2D": ([k.ZeroPadding2D(((0, 1), (2, 0)))], (3, 3, 2)),
     "ActivityRegularization": ([k.ActivityRegularization(l1=0.1)], (4,)),
     "AlphaDropout": ([k.AlphaDropout(0.1)], (4,)),

@@ -103,6 +103,19 @@ def test_other_merges(rng, merge):
     same_outputs(keras.Model(start, x), images(rng, 4))
 
 
+def test_operations_are_layers(rng):
+    ops, start = keras.ops, keras.Input((6, 4))
+    x = keras.applications.mobilenet_v2.preprocess_input(start)  # x / 127.5 - 1
+    x = keras.applications.densenet.preprocess_input(k.Dense(3)(x))  # by feature
+    x = ops.silu(x) - ops.minimum(ops.relu6(x), ops.leaky_relu(2.0 * x))
+    x = ops.transpose(ops.squeeze(ops.expand_dims(1 - x, -1), -1), (0, 2, 1))
+    x = ops.concatenate([ops.elu(x, 0.5), ops.softmax(-x, 1)], 1)
+    x = k.RandomFlip()(ops.reshape(x, (-1, 6, 3, 2)))  # called with training=True
+    x = k.Dropout(0.5)(ops.log_softmax(ops.gelu(x, approximate=False)), training=True)
+    ours = same_outputs(keras.Model(start, k.Dense(2, "hard_silu")(x)), images(rng, 6, 4))
+    assert ours.net.layers[1].offset == -1
+
+
 def test_layers_that_are_shared_and_attend_to_others_are_a_graph(rng):
     zeta = keras.Input((5,), dtype="int32", name="zeta")
     alpha = keras.Input((7,), name="alpha")  # codes as well, which Keras takes as floats
@@ -162,6 +175,15 @@ def test_several_outputs(rng, named):
     assert (set(objectives) if named else len(objectives)) == expected
 
 
+def test_a_model_at_every_step(rng):
+    inner = [k.Conv2D(2, 2), k.BatchNormalization(), k.GlobalMaxPooling2D(), k.Dense(3)]
+    each = keras.Sequential([keras.Input((4, 4, 1)), *inner], name="each_1.0")
+    start = keras.Input((3, 4, 4, 1))
+    model = keras.Model(start, k.GRU(2)(k.TimeDistributed(each)(start)))
+    model.set_weights([rng.uniform(0.2, 1, w.shape) for w in model.get_weights()])
+    same_outputs(model, images(rng, 3, 4, 4, 1))
+
+
 def test_a_model_within_a_model_and_frozen_layers(rng):
     inside = keras.Input((4,))
     body = keras.Model(inside, k.Add()([inside, k.Dense(4)(inside)]), name="body")
@@ -175,10 +197,15 @@ def test_a_model_within_a_model_and_frozen_layers(rng):
 
 
 def test_sequences_of_any_length(rng):
-    model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), k.GRU(2)])
+    path = k.Dropout(0.5, noise_shape=(None, 1, 1), name="path")
+    last = k.GRU(2, recurrent_dropout=0.5)
+    model = keras.Sequential([keras.Input((None, 3)), k.Conv1D(4, 3), path, last])
     model.compile("adam", "mse")
-    ours = gr.from_keras(model)
-    for ask in (ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")):
+    changed = r"'path' \(Dropout\): noise_shape=.* becomes None.*recurrent_dropout=0.5 becomes 0.0"
+    with pytest.warns(UserWarning, match=changed):
+        ours = gr.from_keras(model)
+    asked = ours.summary, lambda: gr.to_keras(ours), lambda: ours.save("never")
+    for ask in (*asked, lambda: gr.export(ours, "never.onnx")):
         with pytest.raises(gr.GradusError, match=r"build\(x\)"):
             ask()
     for steps in (7, 12):
@@ -252,16 +279,28 @@ def masked_by_two(x):
     return k.GlobalAveragePooling1D(name="both")(x)
 
 
+def two_outputs_within(x):
+    start = keras.Input((4, 4))
+    halves = keras.Model(start, [k.Dense(2)(start), k.Dense(2)(start)], name="halves")
+    return k.Add()(halves(x))
+
+
 REFUSED = {
     "'both' .* called with a mask that is not that of one": masked_by_two,
     "'mine' .* called with a mask that is not that of one": (
         lambda x: k.LSTM(2, name="mine")(x, mask=keras.ops.any(keras.ops.not_equal(x, 0), -1))
     ),
     "Layer 'sum.* the operation Sum of keras.ops": keras.ops.sum,
+    "Layer 'reshape.* the operation Reshape of": lambda x: keras.ops.reshape(x, (-1, 4)),
+    "Layer 'true_divide.* the operation TrueDivide of": lambda x: 3.0 / x,
+    "Layer 'gelu.* the operation Gelu of": keras.ops.gelu,
+    "Layer 'add.* gets a mask, which Keras drops there and gradus passes on to 'mean'": (
+        lambda x: k.GlobalAveragePooling1D(name="mean")(k.Masking()(x) + 1.0)
+    ),
+    "The model 'halves' within the model has several outputs": two_outputs_within,
     "Layer 'lambda' .Lambda. holds code": k.Lambda(lambda y: y, name="lambda"),
     "Twice": Twice(name="mine"),
     "Layer 'bins' .* gradus has no layer Discretization": k.Discretization([0.5], name="bins"),
-    "Layer 'multiply.*called with 3.0": lambda x: x * 3.0,
     "Layer 'keys' .* keys that are not its values": keys_apart,
     "Layer 'at_times' .* causal in some of its calls": sometimes_causal,
     "'twin' .* gets a mask": padded_twice,
@@ -270,10 +309,11 @@ REFUSED = {
         lambda x: k.GRU(4, name="start_from")(x, initial_state=k.Dense(4)(k.Flatten()(x)))
     ),
     "Layer 'norm' .* axis=1 cannot be carried": k.BatchNormalization(1, name="norm"),
-    "Layer 'lstm' .* recurrent_dropout=0.5": k.LSTM(2, recurrent_dropout=0.5, name="lstm"),
     "Layer 'dense_x' .* Unknown activation 'celu'": (k.Dense(2, "celu", name="dense_x")),
     "Layer 'own' .* code of its author": k.Dense(2, keras.ops.abs, name="own"),
-    "Layer 'act' .* activity_regularizer": (k.Dense(2, activity_regularizer="l2", name="act")),
+    "Layer 'act' .* activity_regularizer=OrthogonalRegularizer": (
+        k.Dense(2, activity_regularizer=keras.regularizers.OrthogonalRegularizer(), name="act")
+    ),
     "Layer 'first_dense' .* OrthogonalRegularizer": (
         k.Dense(
             2, kernel_regularizer=keras.regularizers.OrthogonalRegularizer(), name="first_dense"
@@ -292,6 +332,14 @@ REFUSED = {
 def test_what_cannot_be_carried_is_named(message):
     with pytest.raises(gr.GradusError, match=message):
         gr.from_keras(functional(REFUSED[message]))
+
+
+def test_images_that_are_enlarged_need_a_size():
+    model = keras.Sequential(
+        [keras.Input((None, 4, 1)), k.UpSampling2D(2, interpolation="bicubic")]
+    )
+    with pytest.raises(gr.GradusError, match="interpolation='bicubic' can be carried only for"):
+        gr.from_keras(model)
 
 
 def test_models_with_code_of_their_own_are_refused(rng):
@@ -333,7 +381,8 @@ def classifier():
     x = rng.normal(size=(32, 4)).astype(np.float32)
     y = (x[:, 0] > 0).astype(np.int32) + (x[:, 1] > 1)
     keras.utils.set_random_seed(0)
-    layers = [k.Dense(8, "tanh", kernel_regularizer="l2"), k.BatchNormalization(), k.Dense(3)]
+    first = k.Dense(8, "tanh", kernel_regularizer="l2", activity_regularizer="l1")
+    layers = [first, k.BatchNormalization(), k.Dense(3)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss, metrics=["accuracy"])

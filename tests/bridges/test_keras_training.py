@@ -112,6 +112,10 @@ def test_what_gradus_lacks_is_named_or_told(tmp_path):
     with pytest.warns(UserWarning, match="the metric 'Precision' is not carried"):
         model = gr.from_keras(small(metrics=[keras.metrics.Precision(), "mae"]))
     assert [metric.name for metric in model.task.objectives.metrics] == ["mae"]
+    with pytest.warns(UserWarning, match="'auc' is the mean over the classes, where Keras counts"):
+        gr.from_keras(small(metrics=["AUC"]))
+    by_class = keras.metrics.AUC(multi_label=True, num_labels=2)
+    assert gr.from_keras(small(metrics=[by_class])).task.objectives.metrics[0].name == "auc"
     with pytest.warns(UserWarning, match="Keras does not write the delta of a Huber loss"):
         gr.from_keras(small(loss=keras_losses.Huber(0.5)))
     own = small(loss=lambda y, p: (y - p) ** 2)

@@ -55,6 +55,28 @@ EVERY = {
     "PReLU": ([nn.Conv2d(2, 3, 1), nn.PReLU(3), nn.PReLU(), nn.Softmax(1)], (4, 2, 4, 3)),
     "Upsample": ([nn.Upsample(scale_factor=2), nn.ZeroPad2d((0, 1, 2, 3))], (4, 2, 4, 3)),
     "Unflatten": ([nn.Unflatten(1, (1, 3, 4)), nn.Conv2d(1, 2, 2)], (4, 12)),
+    "Unflatten to channels": (
+        [
+            *(nn.Unflatten(1, (3, 2, 4)), nn.ConvTranspose2d(3, 2, 3, 2, (0, 1), (0, 1))),
+            *(nn.InstanceNorm2d(2, affine=True), nn.Hardswish()),
+        ],
+        (4, 24),
+    ),
+    "Unflatten what was flattened": (
+        [nn.ConstantPad2d(1, 0), nn.Flatten(), nn.RMSNorm(40), nn.Unflatten(1, (2, 5, 4))],
+        (4, 2, 3, 2),
+    ),
+    "Conv1d, cropped": (
+        [
+            nn.ZeroPad1d((1, 2)),
+            nn.ConvTranspose1d(2, 3, 4, 2, 2),
+            nn.ReLU(),
+            nn.Dropout(0.1),
+            nn.MaxPool1d(3, 2, 1),
+        ],
+        (4, 2, 5),
+    ),
+    "AlphaDropout": ([nn.RMSNorm(3, elementwise_affine=False), nn.AlphaDropout(0.1)], (4, 3)),
     "Embedding": ([nn.Embedding(9, 3), nn.Linear(3, 2), nn.Mish()], ("int", 4, 6)),
     "LSTM": ([nn.LSTM(3, 4, batch_first=True)], (4, 5, 3)),
     "GRU": ([nn.GRU(3, 4, 2, batch_first=True, bidirectional=True)], (4, 5, 3)),
@@ -108,7 +130,7 @@ def test_outputs_are_those_of_pytorch_and_back(name, rng):
     x_ours = channels_last(x) if first_image else x
     y = (
         expected.numpy()
-        if expected.ndim == 2 or not (first_image or name == "Unflatten")
+        if expected.ndim == 2 or not (first_image or name.startswith("Unflatten"))
         else channels_last(expected)
     )
     np.testing.assert_allclose(ours.predict(x_ours), y, atol=1e-5, rtol=1e-5)
@@ -172,7 +194,7 @@ REFUSED = {
         name: (getattr(gr, name)(*arguments), (4, 4, 1))
         for name, arguments in {
             **dict.fromkeys(("UnitNormalization", "RMSNormalization"), ()),
-            **dict.fromkeys(("AlphaDropout", "GaussianDropout", "ActivityRegularization"), (0.1,)),
+            **dict.fromkeys(("GaussianDropout", "ActivityRegularization"), (0.1,)),
             **dict.fromkeys(("RandomBrightness", "RandomContrast", "RandomZoom"), (0.1,)),
             **dict.fromkeys(("CenterCrop", "Resizing"), (2, 2)),
             "Cropping2D": (1,),
@@ -217,7 +239,7 @@ def test_no_layer_is_left_out():
         "LeakyReLU",
         "Identity",
     }
-    there_and_back |= {"SpatialDropout1D", "SpatialDropout2D"}
+    there_and_back |= {"SpatialDropout1D", "SpatialDropout2D", "AlphaDropout"}
     # Of the same families as others, which are refused or carried.
     there_and_back |= {"Add", "Average", "Concatenate", "Maximum"}
     there_and_back |= {"Minimum", "Multiply", "Subtract"}
@@ -273,7 +295,11 @@ BAD = {
     "takes data of 4 axes, the batch first, but is given 3": ([nn.Conv2d(1, 2, 3)], (1, 5, 5)),
     "ceil_mode=True": ([nn.MaxPool2d(2, ceil_mode=True)], (2, 1, 5, 5)),
     "padding=1 cannot": ([nn.MaxPool2d(3, stride=2, padding=1)], (2, 1, 5, 5)),
-    "output_padding": ([nn.ConvTranspose2d(1, 2, 3, 2, 1, 1)], (2, 1, 5, 5)),
+    "output_padding": ([nn.ConvTranspose2d(1, 2, 3, 2, 0, 1)], (2, 1, 5, 5)),
+    "makes other channels of those": (
+        [nn.Conv2d(1, 4, 1), nn.Flatten(), nn.Unflatten(1, (2, 2, 4))], (2, 1, 2, 2),
+    ),
+    "value=2.0 cannot": ([nn.ConstantPad1d(1, 2.0)], (2, 1, 5)),
     "only an output_size of 1": ([nn.AdaptiveAvgPool2d(2)], (2, 1, 5, 5)),
     "dim=0 is not": ([nn.Linear(3, 2), nn.Softmax(0)], (2, 3)),
     "mixes the last axis of images": ([nn.Conv2d(1, 2, 3), nn.Linear(3, 2)], (2, 1, 5, 5)),

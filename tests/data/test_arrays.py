@@ -149,6 +149,8 @@ def test_lengths_must_be_equal_and_not_zero():
     assert check_same_length({"a": x, "b": x}, np.zeros(4), np.ones(4)) == 4
     with pytest.raises(DataError, match=r"x has 4, y has 3"):
         check_same_length(x, np.zeros(3))
+    with pytest.raises(DataError, match=r"x has 2, y has 4\. Of several inputs write a tuple or a"):
+        check_same_length(as_array([x, x]), np.zeros(4))  # as in Keras
     with pytest.raises(DataError, match="sample_weight has 5"):
         check_same_length(x, np.zeros(4), np.zeros(5))
     with pytest.raises(DataError, match="no rows"):

@@ -21,7 +21,8 @@ X = np.concatenate([np.linspace(-12, 12, 97), [0.0, 1e-3, -1e-3, 40.0, -40.0]]).
 SMOOTH = np.linspace(-11.3, 11.7, 57).astype(np.float32)
 IN_KERAS = [
     "linear", "sigmoid", "hard_sigmoid", "tanh", "softsign", "relu", "relu6", "leaky_relu", "elu",
-    "selu", "gelu", "silu", "swish", "softplus", "mish", "exponential", "softmax", "log_softmax",
+    "selu", "gelu", "silu", "swish", "hard_silu", "softplus", "mish", "exponential", "softmax",
+    "log_softmax",
 ]  # fmt: skip
 ELEMENTWISE = [
     name for name in activations.REGISTRY if activations.info(name).derivative is not None

@@ -19,14 +19,15 @@ from gradus.bridges.keras_nesting import (
     in_order,
     nested,
 )
-from gradus.bridges.keras_objects import keras_class
+from gradus.bridges.keras_objects import construct, keras_class, short_float
+from gradus.bridges.keras_operations import check_dropped_masks, is_operation, read_operation
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, snake_case
 from gradus.nn.layers.attention import MultiHeadAttention
-from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.containers import Sequential, TimeDistributed
+from gradus.nn.layers.sparsity import ActivityRegularization
 
 MODELS = ("Sequential", "Functional", "Model")
-OPERATIONS = "keras.src.ops."
 ATTENDED = ("query", "value", "key")  # what attention is called with
 
 
@@ -97,18 +98,33 @@ class KerasNetwork:
     def _layer(self, entry: Mapping[str, Any], path: str, causal: bool = False) -> Layer:
         if entry.get("class_name") in MODELS:
             return self._model(entry, path)
+        if entry.get("class_name") == "TimeDistributed":
+            _, config = keras_class(entry, "layers", layer_name(entry))
+            if isinstance(each := config.get("layer"), Mapping) and each["class_name"] in MODELS:
+                wrapped = TimeDistributed(self._model(each, f"{path}/layer"))
+                wrapped.named(config["name"])
+                return wrapped if config.get("trainable", True) else wrapped.freeze()
         arrays = arrays_of_layer(self.arrays, path)
+        entry, regularizer = _without_activity_regularizer(entry)
         layer = self.reader.read(entry, arrays, causal)
         if arrays and entry.get("class_name") != "Normalization":
             self.weights.append((layer, arrays))
-        return layer
+        if regularizer is None:
+            return layer
+        name = layer_name(entry)
+        kind, factors = keras_class(regularizer, "regularizers", name)
+        if kind not in ("L1", "L2", "L1L2"):
+            raise GradusError(f"{name}: activity_regularizer={kind} cannot be carried.")
+        factors = {factor: short_float(value) for factor, value in factors.items()}
+        after = construct(ActivityRegularization, factors, name)
+        return Sequential([layer, after]).named(str(entry["config"]["name"]))
 
     def _functional(
         self, config: Mapping[str, Any], entries: list[Any], paths: list[str], whole: bool
     ) -> Layer:
         calls: dict[str, Node] = {}
-        operations = {str(each.get("name")): each for each in entries if _is_operation(each)}
-        layers = [each for each in entries if not _is_operation(each)]
+        operations = {str(each.get("name")): each for each in entries if is_operation(each)}
+        layers = [each for each in entries if not is_operation(each)]
         outputs = config.get("output_layers")
         ends = _names(outputs)
         masks = MaskArguments(mask_sources(operations, layers, ends))
@@ -118,6 +134,7 @@ class KerasNetwork:
                     calls[_node_name(node.name, count)] = node
         nodes = in_order(calls)
         masks.check(nodes)
+        check_dropped_masks(nodes, operations)
         inputs = _names(config.get("input_layers"))
         if whole:
             found = {str(each.get("name")): each.get("config", {}) for each in entries}
@@ -130,10 +147,16 @@ class KerasNetwork:
         if whole and several:
             self.outputs, self.named_outputs = keys or ends, keys is not None
         elif several:
-            raise GradusError("A model within the model has several outputs: one only.")
+            raise GradusError(
+                f"The model {config.get('name')!r} within the model has several outputs, which "
+                "cannot be carried: call its layers in the model itself."
+            )
         if not whole and len(inputs) != 1:
             if isinstance(config.get("input_layers"), Mapping) or not inputs:
-                raise GradusError("A model within the model takes a dict, or nothing: a list only.")
+                raise GradusError(
+                    f"The model {config.get('name')!r} within the model takes a dict, or nothing, "
+                    "which cannot be carried: give it one input, or a list."
+                )
             return as_functional(nodes, inputs, ends, keys)  # which is given a tuple
         try:
             return nested(nodes, inputs, ends, keys if several else None)
@@ -149,6 +172,9 @@ class KerasNetwork:
         calls = entry.get("inbound_nodes")
         if not isinstance(calls, list) or not calls:
             raise GradusError(f"{where} is never called, so it cannot be carried.")
+        if is_operation(entry):
+            yield read_operation(entry, where)
+            return
         causal = {_check_call(call, kind, where) for call in calls}
         if len(causal) > 1:
             raise GradusError(f"{where} is causal in some of its calls only: that is one setting.")
@@ -161,8 +187,6 @@ class KerasNetwork:
             for each in inputs:
                 yield Node(name, kind, each, None)
             return
-        if _is_operation(entry):
-            raise GradusError(f"{where}: the operation {kind} of keras.ops cannot be carried.")
         layer = self._layer(entry, path, causal.pop())
         for each in inputs:
             one = len(each) == 1 or layer.takes_several
@@ -198,22 +222,26 @@ class KerasNetwork:
         return axis in (-1, last)
 
 
+def _without_activity_regularizer(entry: Mapping[str, Any]) -> tuple[Mapping[str, Any], Any]:
+    """Return a layer without the penalty on its outputs, and that penalty; None for none."""
+    config = entry.get("config")
+    if entry.get("class_name") == "ActivityRegularization" or not isinstance(config, Mapping):
+        return entry, None
+    left = {name: value for name, value in config.items() if name != "activity_regularizer"}
+    return {**entry, "config": left}, config.get("activity_regularizer")
+
+
 def _paths_of(entries: list[Any], path: str, kind: str) -> list[str]:
     """Return where the weights of each layer of a model are: its class and a count."""
     counts: dict[str, int] = {}
     paths = []
     for entry in entries:
         name = snake_case(str(entry.get("class_name")))
-        if not _is_operation(entry) and (kind != "Sequential" or name != "input_layer"):
+        if not is_operation(entry) and (kind != "Sequential" or name != "input_layer"):
             count = counts[name] = counts.get(name, -1) + 1
             name = f"{name}_{count}" if count else name
         paths.append(f"{path}/{name}")
     return paths
-
-
-def _is_operation(entry: Mapping[str, Any]) -> bool:
-    """Whether it is an operation of `keras.ops`, not a layer."""
-    return str(entry.get("module")).startswith(OPERATIONS)
 
 
 def _tensors(value: Any, where: str) -> Iterator[str]:
@@ -259,6 +287,7 @@ def _check_call(call: Mapping[str, Any], kind: str, where: str) -> bool:
     }
     causal = bool(options.pop("use_causal_mask", False))
     options.pop("mask", None)  # `MaskArguments` checks it
+    options.pop("training", None)  # that of fit and predict takes its place, in Keras, too
     if kind == "MultiHeadAttention":
         options = {name: value for name, value in options.items() if name not in ATTENDED}
     if options:

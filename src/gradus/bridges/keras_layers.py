@@ -54,7 +54,9 @@ class LayerReader:
             "Bidirectional": self._bidirectional,
             "Normalization": self._normalization,
         }
-        if name in special:
+        if name == "UpSampling2D" and config.get("interpolation", "nearest") != "nearest":
+            layer = self._resizing(config, where, _input_shape(entry))
+        elif name in special:
             layer = special[name](config, where, arrays, causal)
         else:
             if name == "Lambda":
@@ -62,7 +64,7 @@ class LayerReader:
                     f"{where} holds code, which is not run here: write it as a layer of your own."
                 )
             cls = own_layer(name, where)
-            self._check_fill(where, config, _FILLS.get(name, {}))
+            self._note_changes(where, config, _CHANGED.get(name, {}))
             self._simplify_factors(name, config)
             for argument, value in _SPELLED.get(name, {}).items():
                 if config.get(argument, ...) in (None, 0.0):
@@ -118,6 +120,17 @@ class LayerReader:
             )
         return Normalization(mean.ravel(), variance.ravel())
 
+    def _resizing(self, config: Mapping[str, Any], where: str, shape: Any) -> Layer:
+        """Return the layer for upsampling that interpolates, which needs the size of images."""
+        if config.get("data_format") == "channels_first" or not shape or None in shape[1:3]:
+            raise GradusError(
+                f"{where}: interpolation={config['interpolation']!r} can be carried only for "
+                "images of a known size, channels last: write it in keras.Input."
+            )
+        height, width = (int(n * k) for n, k in zip(shape[1:3], config["size"], strict=True))
+        sizes = {"height": height, "width": width, "interpolation": config["interpolation"]}
+        return construct(own_layer("Resizing"), sizes, where)
+
     def _check_dtype(self, policy: Any, where: str) -> None:
         """Note a policy other than float32; refuse weights in whole numbers."""
         name = policy.get("config", {}).get("name") if isinstance(policy, Mapping) else policy
@@ -128,8 +141,8 @@ class LayerReader:
         if name != "float32":
             self.note(f"all is computed in float32 here, where Keras computes in {name}")
 
-    def _check_fill(self, where: str, config: dict[str, Any], fill: Mapping[str, Any]) -> None:
-        """Note how augmentation differs."""
+    def _note_changes(self, where: str, config: dict[str, Any], fill: Mapping[str, Any]) -> None:
+        """Note how training differs."""
         for argument, known in fill.items():
             if (value := config.pop(argument, known)) != known:
                 self.note(
@@ -144,11 +157,14 @@ class LayerReader:
                     config[argument] = high
 
 
-# How gradus's augmentation fills what is outside an image, by argument of Keras's layer.
-_FILLS: dict[str, dict[str, Any]] = {
+# What gradus does in training, whatever Keras's layer is told: how augmentation fills what is
+# outside an image, and what dropout is drawn for.
+_CHANGED: dict[str, dict[str, Any]] = {
     "RandomRotation": {"fill_mode": "constant", "fill_value": 0.0, "interpolation": "bilinear"},
     "RandomZoom": {"fill_mode": "constant", "fill_value": 0.0, "interpolation": "bilinear"},
     "RandomTranslation": {"fill_mode": "constant", "fill_value": 0.0, "interpolation": "nearest"},
+    "Dropout": {"noise_shape": None},
+    **{name: {"recurrent_dropout": 0.0} for name in ("SimpleRNN", "LSTM", "GRU")},
 }
 # How gradus writes what Keras writes as None or 0.0.
 _SPELLED: dict[str, dict[str, Any]] = {
@@ -167,11 +183,17 @@ def layer_name(entry: Any) -> str:
 
 def _rank(entry: Mapping[str, Any]) -> int | None:
     """Return the number of axes of a layer's input, or of its first."""
+    shape = _input_shape(entry)
+    return None if shape is None else len(shape)
+
+
+def _input_shape(entry: Mapping[str, Any]) -> list[Any] | None:
+    """Return the shape of a layer's input, or of its first, with None for what is open."""
     build = entry.get("build_config")
     shape = build.get("input_shape") if isinstance(build, Mapping) else None
     if isinstance(shape, list) and shape and isinstance(shape[0], list):
         shape = shape[0]
-    return len(shape) if isinstance(shape, list) else None
+    return shape if isinstance(shape, list) else None
 
 
 def _mirrored(config: Any) -> dict[str, Any]:

@@ -95,6 +95,8 @@ def from_keras(
         settings = _compiled(network, archive.config.get("compile_config"), given)
         if loss is None and "loss" in settings:
             _compare_logits(archive.config["compile_config"]["loss"], built, example, network)
+        if metrics is None and "auc" in jax.tree.leaves(settings.get("metrics")):
+            _compare_areas(built, example, network)
     if "loss" not in settings:
         settings["loss"] = default_loss(built, example, network.reader.note)
     result = Model(network.net, **settings)
@@ -226,7 +228,17 @@ def _compare_logits(loss: Any, net: Layer, example: Any, network: KerasNetwork) 
         told, taken = ("probabilities", "logits") if logits else ("logits", "probabilities")
         network.reader.note(
             f"Keras was told that the outputs are {told}, but they are {taken}, which is what "
-            "gradus computes the loss from; so the loss is another"
+            "gradus computes the loss from; so the loss is another, and predict(x, logits=True) "
+            "returns what Keras does"
+        )
+
+
+def _compare_areas(net: Layer, example: Any, network: KerasNetwork) -> None:
+    """Note that of several classes the area under the ROC curve is another."""
+    _, outputs = output_heads(net, example)
+    if any(size > 1 for output in jax.tree.leaves(outputs) for size in output.shape[1:]):
+        network.reader.note(
+            "the metric 'auc' is the mean over the classes, where Keras counts all outputs as one"
         )
 
 

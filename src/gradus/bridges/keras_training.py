@@ -113,7 +113,7 @@ def _metric(described: Any, note: Note) -> Any:
             if "top_k" in words:
                 return metrics.TopKAccuracy(config.get("k", 5))
             if words != "auc" or config.get("curve", "ROC") == "ROC":
-                return words
+                return metrics.AUC() if config.get("multi_label") else words
         if words in LOSSES:
             return words
     except GradusError:

@@ -121,6 +121,12 @@ class LayerWriter:
         where, kind = layer._label(), type(layer).__name__
         if not is_own_layer(type(layer)):
             raise GradusError(f"{where} cannot be carried to Keras: it is a layer of its own kind.")
+        if isinstance(layer, Sequential):  # within TimeDistributed
+            chain = [self.write(each) for each in layer.layers]
+            model = self.keras.Sequential(chain, name=self._name(layer))
+            if not layer.trainable:  # set, it counts for each of the chain
+                model.trainable = False
+            return model
         if kind == "Activation" and layer.alpha is not None:
             kind = (
                 "LeakyReLU"
@@ -200,8 +206,8 @@ class LayerWriter:
         return name
 
     def _name(self, layer: Layer) -> str:
-        """Return a name for a layer of Keras, where paths are not allowed."""
-        return layer.path.replace("/", "_") or type(layer).__name__.lower()
+        """Return a name for a layer of Keras, where paths are not allowed, nor dots for PyTorch."""
+        return layer.path.replace("/", "_").replace(".", "_") or type(layer).__name__.lower()
 
     def carry_weights(self) -> dict[int, str]:
         """Give Keras's layers the weights of gradus's; return their paths by Keras's variables.

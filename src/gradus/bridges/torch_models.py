@@ -39,7 +39,8 @@ def from_torch(
 
     Returns:
         The model, built. Where the loss takes logits, `predict` returns probabilities, and
-        `predict(x, logits=True)` what PyTorch returns.
+        `predict(x, logits=True)` what PyTorch returns; after `LogSoftmax`, PyTorch returns
+        `log(predict(x))`.
 
     Raises:
         GradusError: for a module that gradus has not; it names the module.

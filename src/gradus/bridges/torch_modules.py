@@ -17,6 +17,7 @@ ACTIVATIONS = {
     "Tanh": "tanh",
     "SELU": "selu",
     "SiLU": "silu",
+    "Hardswish": "hard_silu",
     "GELU": "gelu",
     "Mish": "mish",
     "Softplus": "softplus",
@@ -24,7 +25,10 @@ ACTIVATIONS = {
     "Hardsigmoid": "hard_sigmoid",
 }
 # Modules that tell that their inputs have the channels first.
-SPATIAL = ("Conv", "MaxPool", "AvgPool", "Adaptive", "BatchNorm1d", "ZeroPad", "PReLU")
+SPATIAL = (
+    *("Conv", "MaxPool", "AvgPool", "Adaptive", "BatchNorm1d", "InstanceNorm", "PReLU"),
+    *("ZeroPad", "ConstantPad"),
+)
 
 
 def import_torch(function: str) -> Any:

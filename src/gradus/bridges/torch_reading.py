@@ -24,6 +24,7 @@ from gradus.bridges.torch_recurrent import RECURRENT, recurrent_weights
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
 
+NOT_NEGATIVE = ("ReLU", "ReLU6", "Sigmoid", "Softplus", "Hardsigmoid")
 Given = list[tuple[Layer, list[np.ndarray]]]
 
 
@@ -43,6 +44,7 @@ class ModuleReader:
     def __init__(self, axes: int, channels: int | None) -> None:
         self.axes, self.channels = axes, channels
         self.flat_channels: int | None = None
+        self.positive = False  # whether no value is below zero, after a ReLU
         self.pooled = False  # to one position, whose order is the same in both layouts
         self.given: Given = []
         self.notes: list[str] = []
@@ -72,6 +74,7 @@ class ModuleReader:
         if self.pending is not None and kind != "LastOutput":
             raise GradusError(f"{where} follows {self.pending}, which returns a tuple.")
         if kind in ACTIVATIONS:
+            self.positive = kind in NOT_NEGATIVE
             return [self._activation(module, ACTIVATIONS[kind], where)]
         readers: dict[str, Callable[[Any, str], list[Layer]]] = {
             **_for_each_rank("Conv", self._conv),
@@ -85,9 +88,12 @@ class ModuleReader:
             **dict.fromkeys(RECURRENT, self._recurrent),
             "Linear": self._linear,
             "LayerNorm": self._layer_norm,
+            "RMSNorm": self._rms_norm,
             "GroupNorm": self._group_norm,
+            **_for_each_rank("InstanceNorm", self._instance_norm),
             **_for_each_rank("Dropout", self._spatial_dropout),
             "Dropout": lambda m, _: [own_layer("Dropout")(m.p)],
+            "AlphaDropout": lambda m, _: [own_layer("AlphaDropout")(m.p)],
             "LeakyReLU": lambda m, _: [own_layer("Activation")("leaky_relu", m.negative_slope)],
             "ELU": lambda m, _: [own_layer("Activation")("elu", m.alpha)],
             "PReLU": self._prelu,
@@ -95,7 +101,8 @@ class ModuleReader:
             "Flatten": self._flatten,
             "Unflatten": self._unflatten,
             "Upsample": self._upsample,
-            "ZeroPad2d": self._zero_pad,
+            **dict.fromkeys(("ZeroPad1d", "ZeroPad2d"), self._zero_pad),
+            **dict.fromkeys(("ConstantPad1d", "ConstantPad2d"), self._zero_pad),
             "Embedding": self._embedding,
             "LastOutput": self._last_output,
         }
@@ -104,9 +111,11 @@ class ModuleReader:
         if kind[-2:] in ("1d", "2d", "3d") and kind != "BatchNorm1d":
             self._require_axes(int(kind[-2]) + 2, where)
         try:
-            return readers[kind](module, where)
+            layers = readers[kind](module, where)
         except GradusError as error:
             raise error if where in str(error) else GradusError(f"{where}: {error}") from None
+        self.positive = self.positive and kind.startswith(("MaxPool", "AvgPool", "Dropout"))
+        return layers
 
     def _give(self, layer: Layer, *weights: Any) -> Layer:
         self.given.append((layer, [w for w in weights if w is not None]))
@@ -166,19 +175,30 @@ class ModuleReader:
         require_settings(where, module, padding_mode="zeros", groups=1)
         sizes, strides = tuple(module.kernel_size), tuple(module.stride)
         extra = [k - s for k, s in zip(sizes, strides, strict=True)]
-        zeros = [2 * p for p in module.padding]
-        plain = set(module.dilation) == {1} and not any(module.output_padding) and min(extra) >= 0
-        if not plain or zeros not in ([0] * len(zeros), extra):
+        before, more = tuple(module.padding), tuple(module.output_padding)
+        after = [p - o for p, o in zip(before, more, strict=True)]
+        if set(module.dilation) != {1} or min(extra) < 0 or min(after) < 0:
             raise GradusError(
-                f"{where}: padding={tuple(module.padding)}, output_padding="
-                f"{tuple(module.output_padding)} cannot be carried: gradus crops nothing, or half "
-                "of kernel_size - stride on each side."
+                f"{where}: dilation={tuple(module.dilation)}, padding={before}, output_padding="
+                f"{more} cannot be carried: only a kernel of at least its strides, without "
+                "dilation, and an output_padding of at most the padding."
             )
+        same = not any(more) and [2 * p for p in before] == extra
         cls = own_layer(f"Conv{len(sizes)}DTranspose", where)
-        padding = "same" if any(zeros) or not any(extra) else "valid"
-        layer = cls(module.out_channels, sizes, strides, padding, use_bias=module.bias is not None)
+        layer = cls(
+            module.out_channels,
+            sizes,
+            strides,
+            "same" if same else "valid",
+            use_bias=module.bias is not None,
+        )
         kernel = spatial_kernel(array_of_tensor(module.weight))
-        return [self._give(layer, kernel, array_of_tensor(module.bias))]
+        self._give(layer, kernel, array_of_tensor(module.bias))
+        if same or not any(before):
+            return [layer]
+        crops = tuple(zip(before, after, strict=True))
+        cropping = own_layer(f"Cropping{len(sizes)}D", where)
+        return [layer, cropping(crops if len(crops) > 1 else crops[0])]
 
     def _batch_norm(self, module: Any, where: str) -> list[Layer]:
         require_settings(where, module, track_running_stats=True)
@@ -199,6 +219,24 @@ class ModuleReader:
         layer = own_layer("LayerNormalization")(module.eps, center=centered, scale=scaled)
         arrays = [self._features(array_of_tensor(each)) for each in (module.weight, module.bias)]
         return [self._give(layer, *arrays) if scaled or centered else layer]
+
+    def _rms_norm(self, module: Any, where: str) -> list[Layer]:
+        if len(module.normalized_shape) != 1 or self.channels is not None:
+            raise GradusError(f"{where} normalizes other axes than gradus's, which takes the last.")
+        epsilon = np.finfo(np.float32).eps if module.eps is None else module.eps
+        scale = array_of_tensor(module.weight)
+        scale = np.ones(module.normalized_shape, np.float32) if scale is None else scale
+        return [self._give(own_layer("RMSNormalization")(float(epsilon)), self._features(scale))]
+
+    def _instance_norm(self, module: Any, where: str) -> list[Layer]:
+        require_settings(where, module, track_running_stats=False)
+        self._channels_first(where, module.num_features)
+        layer = own_layer("GroupNormalization")(
+            module.num_features, module.eps, center=module.affine, scale=module.affine
+        )
+        if module.affine:
+            self._give(layer, array_of_tensor(module.weight), array_of_tensor(module.bias))
+        return [layer]
 
     def _group_norm(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where, module.num_channels)
@@ -282,11 +320,20 @@ class ModuleReader:
         return [own_layer("Flatten")()]
 
     def _unflatten(self, module: Any, where: str) -> list[Layer]:
-        sizes = tuple(module.unflattened_size)
-        if module.dim not in (1, -1) or self.axes != 2 or sizes[:1] != (1,) or len(sizes) < 3:
-            raise GradusError(f"{where}: only Unflatten(1, (1, height, width)) can be carried.")
-        self.axes, self.channels = len(sizes) + 1, 1
-        return [own_layer("Reshape")((*sizes[1:], 1))]
+        channels, *space = map(int, module.unflattened_size)
+        if module.dim not in (1, -1) or self.axes != 2 or len(space) < 2:
+            raise GradusError(
+                f"{where}: only Unflatten(1, (channels, height, width)) can be carried."
+            )
+        if self.flat_channels not in (None, 1, channels):
+            raise GradusError(f"{where} makes other channels of those that were flattened.")
+        last = channels in (self.flat_channels, 1)
+        self.axes, self.channels, self.flat_channels = len(space) + 2, channels, None
+        if last:
+            return [own_layer("Reshape")((*space, channels))]
+        # As PyTorch has it, and then the channels moved to the end.
+        order = (*range(2, self.axes), 1)
+        return [own_layer("Reshape")((channels, *space)), own_layer("Permute")(order)]
 
     def _max_pool(self, module: Any, where: str) -> list[Layer]:
         require_settings(where, module, ceil_mode=False, return_indices=False)
@@ -310,7 +357,7 @@ class ModuleReader:
         cls = own_layer(f"{kind}{rank}D", where)
         if not any(zeros):
             return [cls(sizes, strides)]
-        if counts_padding:
+        if counts_padding or (kind == "MaxPooling" and self.positive):
             return [_zero_padding(zeros, where), cls(sizes, strides)]
         if (
             set(strides) == {1}
@@ -318,7 +365,8 @@ class ModuleReader:
             and not counts_padding
         ):
             return [cls(sizes, strides, "same")]
-        raise GradusError(f"{where}: padding={module.padding} cannot be carried.")
+        after = ", except after a ReLU" if kind == "MaxPooling" else ""
+        raise GradusError(f"{where}: padding={module.padding} cannot be carried{after}.")
 
     def _adaptive(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where)
@@ -352,7 +400,12 @@ class ModuleReader:
 
     def _zero_pad(self, module: Any, where: str) -> list[Layer]:
         self._channels_first(where)
-        left, right, top, bottom = map(int, module.padding)
+        if getattr(module, "value", 0) != 0:
+            raise GradusError(f"{where}: value={module.value} cannot be carried, only 0.")
+        sides = tuple(map(int, module.padding))
+        if len(sides) == 2:
+            return [own_layer("ZeroPadding1D")(sides)]
+        left, right, top, bottom = sides
         return [own_layer("ZeroPadding2D")(((top, bottom), (left, right)))]
 
     # --- layout ----------------------------------------------------------------------------------

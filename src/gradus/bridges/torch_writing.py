@@ -59,9 +59,41 @@ class ModuleWriter:
             GradusError: for a layer that PyTorch has no module for; it names the layer.
         """
         modules: list[Any] = []
-        for each in chain_of(layer):
-            modules += self._write(each)
+        layers: list[Any] = [*chain_of(layer), None]
+        while (first := layers.pop(0)) is not None:
+            if self._is_unflatten(first, layers[0]):
+                self.channels_first = True
+                modules.append(self.nn.Unflatten(1, tuple(first.target_shape)))
+            elif self._is_cropped(first, layers[0]):
+                modules += self._conv_transpose(first, layers[0])
+            else:
+                modules += self._write(first)
+                continue
+            layers.pop(0)
         return modules
+
+    def _is_unflatten(self, layer: Any, after: Any) -> bool:
+        """Return whether rows become images, channels first, whose channels then are moved last."""
+        if type(layer).__name__ != "Reshape" or type(after).__name__ != "Permute":
+            return False
+        axes = len(layer.target_shape)
+        rows = len(self.shapes[layer.path]) == 2 and self.flat_channels in (None, 1)
+        return rows and axes > 2 and tuple(after.dims) == (*range(2, axes + 1), 1)
+
+    def _is_cropped(self, layer: Any, after: Any) -> bool:
+        """Return whether a transposed convolution is cropped, no less at the beginning."""
+        names = type(layer).__name__, type(after).__name__
+        ranked = [(f"Conv{rank}DTranspose", f"Cropping{rank}D") for rank in (1, 2)]
+        if (
+            names not in ranked
+            or layer.padding != "valid"
+            or _name_of(layer.activation) != "linear"
+        ):
+            return False
+        strides = per_axis_of(layer.strides, layer.rank)
+        return all(
+            0 <= a - b < stride for (a, b), stride in zip(_sides(after), strides, strict=True)
+        )
 
     def _write(self, layer: Any) -> list[Any]:
         kind = type(layer).__name__
@@ -76,10 +108,12 @@ class ModuleWriter:
             "Dense": self._dense,
             "BatchNormalization": self._batch_norm,
             "LayerNormalization": self._layer_norm,
+            "RMSNormalization": self._rms_norm,
             "PReLU": self._prelu,
             "Embedding": self._embedding,
             "Activation": self._activation_layer,
             "Dropout": lambda layer: [self.nn.Dropout(float(layer.rate))],
+            "AlphaDropout": lambda layer: [self.nn.AlphaDropout(float(layer.rate))],
             "ELU": lambda layer: [self.nn.ELU(float(layer.alpha))],
             "LeakyReLU": lambda layer: [self.nn.LeakyReLU(float(layer.negative_slope))],
             "ReLU": self._relu,
@@ -133,7 +167,7 @@ class ModuleWriter:
         self._fill(module, weight=weight, bias=getattr(layer, "bias", None))
         return [*before, module, *self._activation(layer)]
 
-    def _conv_transpose(self, layer: Any) -> list[Any]:
+    def _conv_transpose(self, layer: Any, cropping: Any = None) -> list[Any]:
         self._require_channels(layer)
         kernel, strides, dilation = self._window(layer)
         weight, sizes = channels_first_kernel(kernel), kernel.shape[:-2]
@@ -143,7 +177,11 @@ class ModuleWriter:
             raise self._refusal(layer, "PyTorch crops both sides equally, and pads nothing")
         zeros = [each // 2 if same else 0 for each in extra]
         cls = getattr(self.nn, f"ConvTranspose{len(sizes)}d")
-        module = cls(*weight.shape[:2], sizes, strides, zeros, bias=layer.use_bias)
+        more: Any = 0
+        if cropping is not None:
+            zeros = [before for before, _ in _sides(cropping)]
+            more = [before - after for before, after in _sides(cropping)]
+        module = cls(*weight.shape[:2], sizes, strides, zeros, more, bias=layer.use_bias)
         self._fill(module, weight=weight, bias=getattr(layer, "bias", None))
         return [module, *self._activation(layer)]
 
@@ -177,6 +215,15 @@ class ModuleWriter:
         module = self.nn.LayerNorm(size, float(layer.epsilon))
         arrays = getattr(layer, "gamma", np.ones(size)), getattr(layer, "beta", np.zeros(size))
         self._fill(module, weight=self._features(arrays[0]), bias=self._features(arrays[1]))
+        return [module]
+
+    def _rms_norm(self, layer: Any) -> list[Any]:
+        if self.channels_first:
+            raise self._refusal(
+                layer, "it normalizes the channels, where RMSNorm takes the last axis"
+            )
+        module = self.nn.RMSNorm(self.shapes[layer.path][-1], float(layer.epsilon))
+        self._fill(module, weight=self._features(layer.scale))
         return [module]
 
     def _prelu(self, layer: Any) -> list[Any]:
@@ -291,10 +338,15 @@ class ModuleWriter:
 
     def _reshape(self, layer: Any) -> list[Any]:
         sizes = tuple(layer.target_shape)
-        if len(self.shapes[layer.path]) != 2 or len(sizes) < 3 or sizes[-1] != 1:
-            raise self._refusal(layer, "only rows become images of one channel")
-        self.channels_first = True
-        return [self.nn.Unflatten(1, (1, *sizes[:-1]))]
+        channels = self.flat_channels or 1  # their order is PyTorch's if they become channels again
+        if len(self.shapes[layer.path]) != 2 or len(sizes) < 3 or sizes[-1] != channels:
+            raise self._refusal(
+                layer,
+                "only rows become images, of one channel, or with Permute((2, 3, 1)) after a "
+                "Reshape((channels, height, width))",
+            )
+        self.channels_first, self.flat_channels = True, None
+        return [self.nn.Unflatten(1, (channels, *sizes[:-1]))]
 
     def _pool(self, layer: Any) -> list[Any]:
         self._require_channels(layer)
@@ -369,6 +421,13 @@ class ModuleWriter:
         }
         with self.torch.no_grad():
             module.load_state_dict(state, strict=False)
+
+
+def _sides(cropping: Any) -> list[tuple[int, int]]:
+    """Return by how much each spatial axis is cropped, before and after."""
+    rank = cropping.rank
+    pairs = [cropping.cropping] if rank == 1 else per_axis_of(cropping.cropping, rank)
+    return [per_axis_of(pair, 2) for pair in pairs]  # type: ignore[misc]
 
 
 def _by_rank(names: tuple[str, ...], writer: Any) -> dict[str, Any]:

@@ -392,7 +392,10 @@ def same_length(parts: Mapping[str, Any]) -> int:
         raise DataError("There are no inputs: x is None.")
     if len(set(rows.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in rows.items())
-        raise DataError(f"The numbers of rows differ: {listed}.")
+        second = getattr(parts.get("x"), "shape", ())[1:2]  # a list of inputs became one array
+        is_list = any(size in rows.values() and size != rows["x"] for size in second)
+        hint = " Of several inputs write a tuple or a dict, not a list." if is_list else ""
+        raise DataError(f"The numbers of rows differ: {listed}.{hint}")
     count = next(iter(rows.values()))
     if count == 0:
         raise DataError("There are no rows: the first axis of x has length 0.")

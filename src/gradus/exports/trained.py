@@ -50,7 +50,8 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
         preprocessor: of a model's data; a run has its own.
 
     Raises:
-        GradusError: for anything else, a model without weights, or a second preprocessor.
+        GradusError: for anything else, a model without weights or whose inputs have no known
+            shape, or a second preprocessor.
         SavedError: for a folder that is neither.
     """
     if isinstance(model, str | Path):
@@ -74,6 +75,8 @@ def as_trained(model: Any, preprocessor: Any = None) -> Trained:
             f"{type(preprocessor).__name__}."
         )
     model.require_built("export")
+    if model.example is None:  # read from Keras, with lengths that are left open
+        raise GradusError("export: the shape of the inputs is not known yet: call build(x).")
     return Trained(model, preprocessor)
 
 

@@ -108,7 +108,7 @@ _OPTIMIZER = {
     "step_size": "`learning_rate=0.001`",
 }
 _LAYER = {
-    "activity_regularizer": "`gr.Sparsity(0.001)`, a layer after this one",
+    "activity_regularizer": "`gr.ActivityRegularization(l2=0.01)`, a layer after this one",
     "axis": "not needed: layers work on the last axis",
     "batch_first": "not needed: the batch is the first axis",
     "batch_input_shape": _SHAPE,

@@ -37,7 +37,7 @@ from gradus.lessons.page import Page
 KINDS = {
     "Steps and S-shaped": ("step", "sign", "hard_sigmoid", "sigmoid", "tanh", "softsign"),
     "Rectifiers": ("linear", "relu", "relu6", "leaky_relu", "elu", "selu"),
-    "Smooth rectifiers": ("softplus", "gelu", "silu", "mish", "exponential"),
+    "Smooth rectifiers": ("softplus", "gelu", "silu", "hard_silu", "mish", "exponential"),
 }
 
 ENDS = np.array([-5, 5], np.float32)  # where the table gives the slope

@@ -449,6 +449,25 @@ def softplus(x: Array) -> Array:
     return 0.5 * (x + magnitude) + lax.log1p(lax.exp(-magnitude))  # max(x, 0) + …: no overflow
 
 
+@_activation(
+    "hard_silu",
+    "hard_swish",
+    range=(-0.375, _INF),
+    derivative=lambda x: jnp.where(jnp.abs(x) < 3, (2 * x + 3) / 6, x > 0),
+)
+def hard_silu(x: Array) -> Array:
+    """Hard SiLU, or hard swish: y = x relu6(x + 3) / 6; range [-0.375, ∞).
+
+    dy/dx = (2x + 3) / 6 where |x| < 3, 0 below and 1 above. Source: Howard et al., 2019
+    ("Searching for MobileNetV3").
+
+    Examples:
+        >>> gr.activations.hard_silu(jnp.array([-3.0, -1.5, 0.0, 4.0])).tolist()
+        [0.0, -0.375, 0.0, 4.0]
+    """
+    return x * hard_sigmoid(x)
+
+
 def _mish_derivative(x: Array) -> Array:
     t = jnp.tanh(softplus(x))
     return t + x * (1 - t**2) * lax.logistic(x)

@@ -123,6 +123,10 @@ def _silu(graph: Graph, x: Tensor) -> Tensor:
     return graph.op("Mul", x, graph.op("Sigmoid", x))
 
 
+def _hard_silu(graph: Graph, x: Tensor) -> Tensor:
+    return graph.op("Mul", x, graph.op("HardSigmoid", x, alpha=1 / 6, beta=0.5))
+
+
 def _mish(graph: Graph, x: Tensor) -> Tensor:
     return graph.op("Mul", x, graph.op("Tanh", graph.op("Softplus", x)))
 
@@ -147,6 +151,7 @@ OPERATIONS: dict[str | None, Callable[[Graph, Tensor], Tensor]] = {
     "selu": _plain("Selu", alpha=activations.SELU_ALPHA, gamma=activations.SELU_SCALE),
     "gelu": _plain("Gelu"),
     "silu": _silu,
+    "hard_silu": _hard_silu,
     "softplus": _plain("Softplus"),
     "mish": _mish,
     "exponential": _plain("Exp"),
