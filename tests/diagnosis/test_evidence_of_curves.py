@@ -325,3 +325,17 @@ def test_outputs_of_a_rectifier_that_are_zero_though_targets_differ_are_dead():
     assert silent(0.4, constant=0.3) == []  # such as the edge of images
     assert silent(0.4, left=0.1) == []
     assert silent(0.4, activation="sigmoid") == []
+
+
+def test_what_little_is_learned_counts_by_the_validation_samples():
+    loss, above = np.linspace(1.0, 0.9, 30), np.linspace(1.01, 1.04, 30)
+
+    def judged(validation, right):
+        metrics = {} if right is None else {"val_accuracy": np.full(30, right)}
+        outputs = (output(linear=0.92),)  # so labels are not shuffled
+        return codes(record(loss, validation, metrics=metrics, outputs=outputs))
+
+    assert judged(above, 0.51) == [("fault", "not-learning")]
+    assert judged(above - 0.03, 0.51) == []  # its first epoch is better
+    assert judged(above, 0.7) == []
+    assert judged(above, None) == []

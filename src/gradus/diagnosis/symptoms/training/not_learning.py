@@ -2,7 +2,8 @@
 
 The loss is that of the constant, or the accuracy the share of the most frequent class, within
 `gradus.diagnosis.record.LEARNED`; a training that was interrupted while its loss fell is not
-judged. Where only curves are known, the loss ends where it began: not
+judged. Or more than `gradus.diagnosis.record.MUCH` of it is left, and no epoch is better than the
+constant on the validation samples. Where only curves are known, the loss ends where it began: not
 below it, or, as a note, by less than `FELL` of it. Source: Karpathy, "A recipe for training neural
 networks" (2019).
 """
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import LEARNED, Record
+from gradus.diagnosis.generalization import best_unseen
+from gradus.diagnosis.record import LEARNED, MUCH, Record
 from gradus.diagnosis.training import TrainingRecord
 from gradus.errors import counted
 
@@ -32,6 +34,8 @@ def find(record: Record) -> Iterator[Finding]:
     training = record.training
     if record.curves is not None:
         yield from _find_in_curve(record, record.curves)
+    if training is not None and record.beats_constant:
+        yield from _find_in_validation(record)
     if training is None or record.beats_constant is not False or not record.outputs:
         return
     if training.stopped == "interrupted" and training.fell > FELL:
@@ -58,6 +62,31 @@ def find(record: Record) -> Iterator[Finding]:
         kind="dynamic",
         chart=loss_chart(record),
     )
+
+
+def _find_in_validation(record: Record) -> Iterator[Finding]:
+    """Yield a fault for an output that is a little learned, but by its training samples alone."""
+    for output in record.outputs:
+        left, best = record.remaining_of(output), best_unseen(record, output)
+        if left is None or best is None or left < MUCH:  # what is learned by heart is overfitting
+            continue
+        yield Finding(
+            message=(
+                f"{output.where} is no better than a constant on the validation samples: in its "
+                f"best epoch it has {best:.0%} of a constant's loss, and {left:.0%} in training."
+            ),
+            why=(
+                "What little was learned holds nowhere else. Inputs may not tell the targets, or "
+                "the network is too small for how they do."
+            ),
+            remedy=(
+                "Try four times the units, four times the epochs, and a smaller penalty; if "
+                "validation has the latest rows, compare with a random split."
+            ),
+            kind="dynamic",
+            chart=loss_chart(record),
+            evidence={"validation loss / constant's": {"value": best, "threshold": 1.0}},
+        )
 
 
 def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding]:

@@ -20,8 +20,8 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import GAINED, LEARNED, MUCH, Record
-from gradus.diagnosis.record_entries import OutputRecord
+from gradus.diagnosis.generalization import best_unseen
+from gradus.diagnosis.record import MUCH, Record
 from gradus.errors import counted
 
 CATEGORY = "overfitting"
@@ -110,16 +110,10 @@ def _of_few_rows(record: Record) -> Finding | None:
 
 def _in_no_epoch(record: Record) -> Finding | None:
     """Return a fault for an output that is learned, and never better than a constant elsewhere."""
-    settings = record.settings
-    if settings is None or settings.class_weight or settings.sample_weight or not record.is_long:
-        return None  # with weights, training has another constant than validation
     for output in record.outputs:
-        left, losses = record.remaining_of(output), record.losses_of(output, "val_")
-        if left is None or losses is None or not (left < MUCH and losses.min() > 1):
+        left, best = record.remaining_of(output), best_unseen(record, output)
+        if left is None or best is None or left >= MUCH:
             continue
-        if _is_often_right(record, output):
-            continue
-        best = float(losses.min())
         return Finding(
             message=(
                 f"{output.where} has {left:.0%} of a constant's loss left in training, but "
@@ -138,16 +132,3 @@ def _in_no_epoch(record: Record) -> Finding | None:
             evidence={"validation loss / constant's": {"value": best, "threshold": 1.0}},
         )
     return None
-
-
-def _is_often_right(record: Record, output: OutputRecord) -> bool:
-    """Whether classes are told in some epoch, whatever the loss, or this is not known."""
-    training, targets = record.training, output.validation or output.targets
-    if output.kind == "values":
-        return False
-    name = f"val_{output.name}_accuracy" if len(record.outputs) > 1 else "val_accuracy"
-    accuracy = None if training is None else training.metrics.get(name)
-    if accuracy is None or targets is None or targets.majority is None:
-        return True
-    gained = float(accuracy.max()) - targets.majority
-    return gained > max(LEARNED, GAINED * (1 - targets.majority))
