@@ -462,8 +462,8 @@ def hard_silu(x: Array) -> Array:
     ("Searching for MobileNetV3").
 
     Examples:
-        >>> gr.activations.hard_silu(jnp.array([-3.0, -1.5, 0.0, 4.0])).tolist()
-        [0.0, -0.375, 0.0, 4.0]
+        >>> gr.activations.hard_silu(jnp.array([-1.5, 0.0, 4.0])).tolist()
+        [-0.375, 0.0, 4.0]
     """
     return x * hard_sigmoid(x)
 
