@@ -88,11 +88,12 @@ CONVOLVING = [gr.Reshape((33, 1)), gr.Conv1D(2, 3), gr.Flatten(), gr.Dense(3, "s
     [
         (LARGEST_BATCH, gr.Dense(3, "softmax"), True),
         (LARGEST_BATCH + 1, gr.Dense(3, "softmax"), False),
+        (LARGEST_BATCH, gr.Sequential([gr.Dense(300), gr.Dense(3, "softmax")]), False),
         (16, gr.Sequential(CONVOLVING), False),
     ],
 )
 @pytest.mark.usefixtures("native")
-def test_large_batches_and_convolutions_are_left_to_xla(batch, net, used, monkeypatch):
+def test_large_batches_wide_layers_and_convolutions_are_left_to_xla(batch, net, used, monkeypatch):
     original, texts = TrainingProgram.lowered, []
 
     def lowered(self, train_state):

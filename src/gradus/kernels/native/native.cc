@@ -261,12 +261,14 @@ class Helpers {
 
 constexpr double kOperationsPerThread = 2e6;  // below, another thread costs more than it gives
 
-// Calls `compute` with the numbers [first, last) of all `count`, on several threads if that pays.
+// Calls `compute` with the numbers [first, last) of all `count`, on several threads if that pays;
+// a part has a multiple of `least` numbers.
 template <typename Compute>
-void in_parts(ffi::ThreadPool& pool, double operations, int64_t count, Compute compute) {
+void in_parts(ffi::ThreadPool& pool, double operations, int64_t count, int64_t least,
+              Compute compute) {
   const int64_t pays = static_cast<int64_t>(operations / kOperationsPerThread);
   const int64_t threads = pool.num_threads() < pays ? pool.num_threads() : pays;
-  const int64_t share = threads < 2 ? count : (count / (2 * threads) + 7) / 8 * 8;
+  const int64_t share = threads < 2 ? count : (count / (2 * threads) + least - 1) / least * least;
   if (share >= count) {
     compute(0, count);
     return;
@@ -281,17 +283,19 @@ void in_parts(ffi::ThreadPool& pool, double operations, int64_t count, Compute c
   helpers.run(parts, threads - 1);
 }
 
-// Calls `compute` with parts of C: rows, or columns if there are more of them and an operand is
-// transposed, so that it is packed once and not by each thread.
+constexpr int64_t kDeep = 1024;  // of a product, above which packing B takes longest
+
+// Calls `compute` with parts of C: rows, or columns where each thread would pack all of B
+// otherwise, which takes long if it is transposed or deep.
 template <typename Compute>
 void in_parts_of_c(ffi::ThreadPool& pool, const Product& p, Compute compute) {
   const double operations = 2.0 * p.rows * p.columns * p.depth;
-  const bool transposed = p.a_column != 1 || p.b_column != 1;
-  if (transposed && p.columns > p.rows)
-    in_parts(pool, operations, p.columns,
+  const bool deep = p.a_column != 1 && p.depth >= kDeep && p.columns > p.rows;
+  if (deep || (p.b_column != 1 && p.columns >= 64))
+    in_parts(pool, operations, p.columns, 32,
              [&](int64_t left, int64_t right) { compute(Part{0, p.rows, left, right}); });
   else
-    in_parts(pool, operations, p.rows,
+    in_parts(pool, operations, p.rows, 8,
              [&](int64_t first, int64_t last) { compute(Part{first, last, 0, p.columns}); });
 }
 
@@ -425,7 +429,7 @@ bool has_shape(const Steps& array, const Sequences& s, int64_t width) {
 // Some samples at a time go through all steps, on several threads if that pays.
 template <typename Compute>
 void in_parts_of_batch(ffi::ThreadPool& pool, const Sequences& s, Compute compute) {
-  in_parts(pool, 8.0 * s.steps * s.batch * s.units * s.units, s.batch, compute);
+  in_parts(pool, 8.0 * s.steps * s.batch * s.units * s.units, s.batch, 8, compute);
 }
 
 ffi::Error wrong_sequences() {
