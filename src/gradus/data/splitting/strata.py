@@ -40,6 +40,11 @@ def _flags(y: np.ndarray) -> np.ndarray | None:
     return y.astype(np.int64) if ((y == 0) | (y == 1)).all() else None
 
 
+def _is_one_hot(y: np.ndarray) -> bool:
+    """Whether each row has zeros and a single one."""
+    return bool(((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all())
+
+
 def class_labels(y: np.ndarray) -> np.ndarray | None:
     """Return the labels 0…K-1 of targets that are classes, shape (n,); None for other targets.
 
@@ -47,8 +52,8 @@ def class_labels(y: np.ndarray) -> np.ndarray | None:
     `FEW_CLASSES` distinct values; and rows of zeros with a single one.
     """
     if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf":
-        one_hot = ((y == 0) | (y == 1)).all() and (y.sum(axis=1) == 1).all()
-        return y.argmax(axis=1) if one_hot else None
+        # The first rows tell of nearly all other targets, such as images, what takes long of all.
+        return y.argmax(axis=1) if _is_one_hot(y[:100]) and _is_one_hot(y) else None
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
         return None
     flat = y.reshape(-1)
