@@ -96,7 +96,8 @@ def test_each_trial_is_its_model_alone_on_its_inputs(executor):
             found = next(m for m in sweep.member_models(trial) if m.seed == seed)
             if isinstance(executor, Local) and executor.config.parallelism is None:
                 same(found, one)
-            np.testing.assert_allclose(found.predict(x), one.predict(x), rtol=1e-3, atol=1e-5)
+            grown = 0.01 if x is RAW else 1e-5  # inputs of 100 make rounding grow
+            np.testing.assert_allclose(found.predict(x), one.predict(x), rtol=1e-3, atol=grown)
     best = max(sweep.trials, key=lambda trial: trial.score)
     assert sweep.best_settings == best.settings(sweep.hypers)
     x = KINDS[sweep.best_settings["kind"]][:20]
