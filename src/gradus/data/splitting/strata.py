@@ -52,7 +52,7 @@ def class_labels(y: np.ndarray) -> np.ndarray | None:
     `FEW_CLASSES` distinct values; and rows of zeros with a single one.
     """
     if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "biuf":
-        # The first rows tell of nearly all other targets, such as images, what takes long of all.
+        # The first rows rule out nearly all other targets, such as images, at little cost.
         return y.argmax(axis=1) if _is_one_hot(y[:100]) and _is_one_hot(y) else None
     if y.ndim > 2 or (y.ndim == 2 and y.shape[1] != 1):
         return None

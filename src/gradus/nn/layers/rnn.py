@@ -128,13 +128,17 @@ class Recurrent(Layer, abc.ABC):
             mask: `(steps, batch)`, or None.
         """
 
-    def _scan(self, cell: Cell, x: Any, bias: Any, start: Any, mask: Any) -> Any:
-        all_steps = bool(self.return_sequences)
-        return scan_cell(cell, x, self.recurrent_kernel, bias, start, mask, all_steps)
+    def _scan(
+        self, cell: Cell, x: Any, bias: Any, start: Any, mask: Any, native: str | None = None
+    ) -> Any:
+        """Return what `scan_cell` does, by the native kernel of that name where it can be used.
 
-    def _recur(self, cell: str, x: Any, bias: Any, mask: Any) -> Any:
-        """Return what `_scan` does from a state of zeros, by the native kernel of a cell."""
-        return recur(cell, x, self.recurrent_kernel, bias, mask, bool(self.return_sequences))
+        That begins with a state of zeros, as `start` is.
+        """
+        kernel, all_steps = self.recurrent_kernel, bool(self.return_sequences)
+        if native is not None and takes_sequences(x, kernel):
+            return recur(native, x, kernel, bias, mask, all_steps)
+        return scan_cell(cell, x, kernel, bias, start, mask, all_steps)
 
     def _activation(self, name: str) -> Any:
         return activations.get(getattr(self, name))
@@ -303,9 +307,8 @@ class LSTM(Recurrent):
         """Return h of the last step, or of all."""
         functions = self._activation("activation"), self._activation("recurrent_activation")
         bias = self.bias if self.use_bias else None
-        if functions == USUAL and takes_sequences(x, self.recurrent_kernel):
-            return self._recur("lstm", x, bias, mask)
-        return self._scan(lstm_cell(*functions), x, bias, start, mask)
+        native = "lstm" if functions == USUAL else None
+        return self._scan(lstm_cell(*functions), x, bias, start, mask, native)
 
 
 class GRU(Recurrent):
@@ -389,6 +392,5 @@ class GRU(Recurrent):
             step = reset_before_step(*functions, self.recurrent_kernel)
             return scan_step(step, x, start, mask, self.return_sequences)
         state_bias = None if biases is None else biases[1]
-        if functions == USUAL and takes_sequences(x, self.recurrent_kernel):
-            return self._recur("gru", x, state_bias, mask)
-        return self._scan(gru_cell(*functions), x, state_bias, start, mask)
+        native = "gru" if functions == USUAL else None
+        return self._scan(gru_cell(*functions), x, state_bias, start, mask, native)
