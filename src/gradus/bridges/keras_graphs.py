@@ -18,6 +18,7 @@ from gradus.bridges.keras_nesting import (
     as_functional,
     in_order,
     nested,
+    node_name,
 )
 from gradus.bridges.keras_objects import construct, keras_class, short_float
 from gradus.bridges.keras_operations import check_dropped_masks, is_operation, read_operation
@@ -131,7 +132,7 @@ class KerasNetwork:
         for entry, path in zip(entries, paths, strict=True):
             if str(entry.get("name")) not in masks:
                 for count, node in enumerate(self._calls(entry, path, masks)):
-                    calls[_node_name(node.name, count)] = node
+                    calls[node_name(node.name, count)] = node
         nodes = in_order(calls)
         masks.check(nodes)
         check_dropped_masks(nodes, operations)
@@ -181,7 +182,7 @@ class KerasNetwork:
         inputs = [list(_inputs_of(call, kind, where)) for call in calls]
         for count, call in enumerate(calls):
             for mask in _tensors((call.get("kwargs") or {}).get("mask"), where):
-                masks.add(where, _node_name(name, count), mask)
+                masks.add(where, node_name(name, count), mask)
         is_merge = kind in MERGES and all(len(each) > 1 for each in inputs)
         if is_merge and self._is_along_last_axis(entry, kind, where):
             for each in inputs:
@@ -260,7 +261,7 @@ def _tensors(value: Any, where: str) -> Iterator[str]:
                 f"{where} takes the second output of the layer {history!r}, which cannot be "
                 "carried."
             )
-        yield _node_name(str(history[0]), int(history[1]))
+        yield node_name(str(history[0]), int(history[1]))
     elif value is not None:
         raise GradusError(f"{where} is called with {value!r}, which cannot be carried.")
 
@@ -296,15 +297,10 @@ def _check_call(call: Mapping[str, Any], kind: str, where: str) -> bool:
     return causal
 
 
-def _node_name(name: str, count: int) -> str:
-    """Return the name of a call of a layer, which is the layer's own for the first."""
-    return f"{name}/{count}" if count else name
-
-
 def _names(layers: Any) -> list[str]:
     """Return the names of a model's inputs or outputs, however Keras nests them."""
     if isinstance(layers, Mapping):
         return [name for value in layers.values() for name in _names(value)]
     if isinstance(layers, list) and layers and isinstance(layers[0], str):
-        return [_node_name(layers[0], int(layers[1]))]
+        return [node_name(layers[0], int(layers[1]))]
     return [name for each in layers or [] for name in _names(each)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gradus.bridges.keras_nesting import START, Node
+from gradus.bridges.keras_nesting import START, Node, node_name
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
 from gradus.nn.layers.embedding import Embedding
@@ -63,8 +63,8 @@ class MaskArguments:
                 inherited = (followed[each] for each in node.inputs)
                 own = _own_source(node.layer, node.inputs[0])
                 followed[name] = own or next((each for each in inherited if each), None)
-        for where, node_name, mask in self._given:
-            inherited = (followed[each] for each in nodes[node_name].inputs)
+        for where, called, mask in self._given:
+            inherited = (followed[each] for each in nodes[called].inputs)
             found = next((each for each in inherited if each), None)
             if found is None or found != self._sources.get(mask):
                 raise GradusError(
@@ -118,7 +118,7 @@ def _tensors(value: Any) -> list[str]:
         return []
     if value.get("class_name") == "__keras_tensor__":
         name, call, _ = value["config"]["keras_history"]
-        return [f"{name}/{call}" if call else name]
+        return [node_name(str(name), int(call))]
     return [name for key, each in value.items() if key != "mask" for name in _tensors(each)]
 
 

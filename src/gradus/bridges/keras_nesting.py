@@ -35,6 +35,16 @@ class Node(NamedTuple):
     layer: Layer | None
 
 
+def node_name(name: str, count: int) -> str:
+    """Return the name of a call of a layer, which is the layer's own for the first.
+
+    Args:
+        name: of the layer.
+        count: the number of the call, from 0.
+    """
+    return f"{name}/{count}" if count else name
+
+
 class NotNestedError(Exception):
     """A graph that is no nesting of chains, branches, and residual connections."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_nesting import MERGES, Node
+from gradus.bridges.keras_nesting import MERGES, Node, node_name
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.activation import ELU, Activation, LeakyReLU, Softmax
@@ -69,7 +69,7 @@ def read_operation(entry: Mapping[str, Any], where: str) -> Node:
         layer = None if axis in (-1, len(tensors[0]["shape"]) - 1) else Concatenate(axis)
     if layer is not None:
         layer.named(name)
-    return Node(name, kind, [_node_name(each) for each in tensors], layer)
+    return Node(name, kind, [node_name(*each["keras_history"][:2]) for each in tensors], layer)
 
 
 def check_dropped_masks(nodes: Mapping[str, Node], operations: Iterable[str]) -> None:
@@ -189,11 +189,6 @@ def _flat(value: Any) -> list[Any]:
 
 def _is_tensor(value: Any) -> bool:
     return isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__"
-
-
-def _node_name(tensor: Mapping[str, Any]) -> str:
-    name, count, _ = tensor["keras_history"]
-    return f"{name}/{count}" if count else str(name)
 
 
 def _numbers(value: Any) -> Any:
