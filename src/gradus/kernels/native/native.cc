@@ -12,6 +12,11 @@
 #include <utility>
 #include <vector>
 
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -197,7 +202,9 @@ class Helpers {
       parts.work(true);
       return;
     }
-    for (; started_ < helpers; ++started_) std::thread([this, i = started_] { help(i); }).detach();
+    while (started_.size() < static_cast<size_t>(helpers))
+      started_.emplace_back([this, i = static_cast<int64_t>(started_.size())] { help(i); });
+    leave_core();
     wanted_ = helpers;
     job_ = &parts;
     ++round_;
@@ -209,15 +216,38 @@ class Helpers {
     job_ = nullptr;
     const auto begin = Clock::now();
     for (int64_t i = 1; busy_ > 0; ++i) i % 64 ? pause() : std::this_thread::yield();
-    const auto end = Clock::now();
-    if (end - begin > kStall) resting_ = end + kRest;
+    rest_after(begin, Clock::now());
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  static constexpr auto kPatience = std::chrono::microseconds(300);  // before a helper sleeps
-  static constexpr auto kStall = std::chrono::milliseconds(1);       // longer than any part takes
-  static constexpr auto kRest = std::chrono::milliseconds(100);
+  static constexpr auto kPatience = std::chrono::milliseconds(1);  // before a helper sleeps
+  static constexpr auto kStall = std::chrono::milliseconds(1);     // longer than any part takes
+  static constexpr auto kShortRest = std::chrono::milliseconds(4);
+  static constexpr auto kLongRest = std::chrono::milliseconds(128);
+
+  // Where the caller waited for long, another program has the helpers' cores: the caller does
+  // without them for a while, and for twice as long if that happens again soon after.
+  void rest_after(Clock::time_point begin, Clock::time_point end) {
+    if (end - begin <= kStall) return;
+    const bool again = begin - resting_ < 4 * rest_;
+    rest_ = !again ? kShortRest : rest_ < kLongRest ? 2 * rest_ : rest_;
+    resting_ = end + rest_;
+  }
+
+  // Keeps the helpers off the caller's core, where the system would have them wait for its end.
+  void leave_core() {
+#if defined(__linux__)
+    const int core = sched_getcpu();
+    if (core == left_ && placed_ == started_.size()) return;
+    left_ = core, placed_ = started_.size();
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores)) return;
+    CPU_CLR(core, &cores);
+    for (std::thread& each : started_)  // fails where no core is left; then they stay
+      pthread_setaffinity_np(each.native_handle(), sizeof cores, &cores);
+#endif
+  }
 
   static void pause() {
 #if defined(__x86_64__)
@@ -255,9 +285,18 @@ class Helpers {
   std::atomic<Parts*> job_{nullptr};
   std::atomic<uint64_t> round_{0};
   std::atomic<int64_t> wanted_{0}, busy_{0}, asleep_{0};
-  int64_t started_ = 0;
+  std::vector<std::thread> started_;
+  size_t placed_ = 0;  // of those, that keep off the core `left_`
+  int left_ = -1;
   Clock::time_point resting_;
+  Clock::duration rest_ = kShortRest;
 };
+
+// The helpers of all kernels; never destroyed, as their threads run until the end.
+Helpers& helpers() {
+  static Helpers& all = *new Helpers;
+  return all;
+}
 
 constexpr double kOperationsPerThread = 2e6;  // below, another thread costs more than it gives
 
@@ -273,14 +312,13 @@ void in_parts(ffi::ThreadPool& pool, double operations, int64_t count, int64_t l
     compute(0, count);
     return;
   }
-  static Helpers& helpers = *new Helpers;  // never destroyed: its threads run until the end
   const auto do_part = [&](int64_t i) {
     compute(i * share, count - i * share < share ? count : (i + 1) * share);
   };
   Parts parts = {(count + share - 1) / share,
                  [](const void* call, int64_t i) { (*static_cast<decltype(&do_part)>(call))(i); },
                  &do_part};
-  helpers.run(parts, threads - 1);
+  helpers().run(parts, threads - 1);
 }
 
 constexpr int64_t kDeep = 1024;  // of a product, above which packing B takes longest
