@@ -11,7 +11,7 @@ from jax import core, lax
 from jax.extend.core import Primitive
 
 from gradus.kernels.library import in_use
-from gradus.kernels.matmul import MOST_WEIGHTS, factors_of_product
+from gradus.kernels.matmul import factors_of_product
 from gradus.kernels.primitive import define_kernel
 
 
@@ -49,8 +49,7 @@ Updated = list[tuple[jax.Array, ...]]  # of each leaf, the weight and its states
 def takes_leaves(leaves: Sequence[Leaf]) -> bool:
     """Return whether the native kernel is in use and takes these arrays."""
     arrays = [array for leaf in leaves for array in (leaf.gradient, leaf.weight, *leaf.states)]
-    fit = (array.dtype == jnp.float32 and array.size <= MOST_WEIGHTS for array in arrays)
-    return in_use() and all(fit)
+    return in_use() and all(array.dtype == jnp.float32 for array in arrays)
 
 
 def update(rule: Rule, decaying: Sequence[bool], leaves: Sequence[Leaf]) -> Updated:

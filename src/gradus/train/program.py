@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gradus.kernels.library import kernels
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
@@ -31,7 +32,6 @@ from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
-from gradus.train.native_kernels import native_kernels
 from gradus.train.state import StepState, TrainState
 from gradus.train.tasks.base import Accumulators, Task
 from gradus.train.update import StepTrace, update_weights
@@ -140,7 +140,7 @@ def run_epochs(
 
         return lax.cond(carry[0].stopped, lambda *unchanged: unchanged, run, *carry)
 
-    with native_kernels(net, train.batch_size, train.mesh):
+    with kernels(train.mesh is None):  # they know nothing of devices that share a batch
         logs = jax.eval_shape(run_epoch, train_state, jnp.int32(0))[1]
         history = jax.tree.map(
             lambda log: jnp.zeros((shape.max_epochs, *log.shape), log.dtype), logs

@@ -1,5 +1,6 @@
 // Kernels of the training step for the CPU, called by XLA. See README.md beside the package.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -130,6 +131,7 @@ struct Recurrence {
 struct Kernels {
   const char* name;
   void (*matmul_part)(const Product&, const Part&);
+  void (*add_half)(const Product&, const float*);
   Optimizer optimizers[5];
   Recurrence recurrences[2];
 };
@@ -141,7 +143,7 @@ struct Kernels {
    space::run_backward<space::type>}
 #define KERNELS(space)                                                         \
   {                                                                            \
-    #space, space::matmul_part,                                                \
+    #space, space::matmul_part, space::add_half,                               \
         {RULE(space, "adam", Adam), RULE(space, "sgd", Descent),               \
          RULE(space, "momentum", Momentum), RULE(space, "nesterov", Nesterov), \
          RULE(space, "rmsprop", RMSprop)},                                     \
@@ -194,11 +196,12 @@ struct Parts {
 // meanwhile. Without them, as in a process that was forked, the caller does all parts.
 class Helpers {
  public:
-  // Does all parts, with at most so many helpers; alone if they help another caller, or did not get
-  // a core of late.
+  // Does all parts, with at most so many helpers; alone if they help another caller, or did so, or
+  // did not get a core, of late.
   void run(Parts& parts, int64_t helpers) {
     std::unique_lock<std::mutex> turn(turn_, std::try_to_lock);
-    if (!turn || Clock::now() < resting_) {
+    if (!turn) crowded_ = true;
+    if (!turn || rests()) {
       parts.work(true);
       return;
     }
@@ -216,7 +219,7 @@ class Helpers {
     job_ = nullptr;
     const auto begin = Clock::now();
     for (int64_t i = 1; busy_ > 0; ++i) i % 64 ? pause() : std::this_thread::yield();
-    rest_after(begin, Clock::now());
+    if (Clock::now() - begin > kStall) crowded_ = true;
   }
 
  private:
@@ -226,13 +229,17 @@ class Helpers {
   static constexpr auto kShortRest = std::chrono::milliseconds(4);
   static constexpr auto kLongRest = std::chrono::milliseconds(128);
 
-  // Where the caller waited for long, another program has the helpers' cores: the caller does
-  // without them for a while, and for twice as long if that happens again soon after.
-  void rest_after(Clock::time_point begin, Clock::time_point end) {
-    if (end - begin <= kStall) return;
-    const bool again = begin - resting_ < 4 * rest_;
-    rest_ = !again ? kShortRest : rest_ < kLongRest ? 2 * rest_ : rest_;
-    resting_ = end + rest_;
+  // Whether the caller does without helpers. It does for a while where the cores are crowded:
+  // where another thread calls kernels as well, or another program keeps a helper waiting; and for
+  // twice as long if they are so again soon after.
+  bool rests() {
+    const auto now = Clock::now();
+    if (crowded_.exchange(false)) {
+      const bool again = now - resting_ < 4 * rest_;
+      rest_ = !again ? kShortRest : rest_ < kLongRest ? 2 * rest_ : rest_;
+      resting_ = now + rest_;
+    }
+    return now < resting_;
   }
 
   // Keeps the helpers off the caller's core, where the system would have them wait for its end.
@@ -282,6 +289,7 @@ class Helpers {
 
   std::mutex turn_, sleep_;
   std::condition_variable wake_;
+  std::atomic<bool> crowded_{false};
   std::atomic<Parts*> job_{nullptr};
   std::atomic<uint64_t> round_{0};
   std::atomic<int64_t> wanted_{0}, busy_{0}, asleep_{0};
@@ -337,6 +345,34 @@ void in_parts_of_c(ffi::ThreadPool& pool, const Product& p, Compute compute) {
              [&](int64_t first, int64_t last) { compute(Part{first, last, 0, p.columns}); });
 }
 
+// Whether a product is the sum of two, of the halves of its depth: where A has few rows for that,
+// and several threads pay. Then a thread reads the rows of B that it also updates (`update`), which
+// its core's cache has. The shapes alone decide, so the bits do not depend on the threads.
+bool has_halves(const Product& p) {
+  return p.a_column == 1 && p.b_column == 1 && p.depth >= 2 * p.rows &&
+         2.0 * p.rows * p.columns * p.depth >= 2 * kOperationsPerThread;
+}
+
+void multiply_halves(ffi::ThreadPool& pool, const Product& p) {
+  static thread_local std::vector<float> memory;
+  const int64_t size = p.rows * p.columns, half = (p.depth / 2 + 7) / 8 * 8;
+  Product halves[2] = {p, p};
+  for (Product& each : halves) each.bias = each.gate = nullptr, each.rectified = false;
+  halves[0].depth = half;
+  halves[1].depth = p.depth - half;
+  halves[1].a += half;
+  halves[1].b += half * p.b_row;
+  halves[1].c = scratch(memory, size);
+  in_parts(pool, 2.0 * size * p.depth, 2 * p.rows, 8, [&](int64_t first, int64_t last) {
+    for (const Product& each : halves) {
+      const Part rows = {std::max<int64_t>(first, 0), std::min(last, p.rows), 0, p.columns};
+      if (rows.first < rows.last) chosen->matmul_part(each, rows);
+      first -= p.rows, last -= p.rows;
+    }
+  });
+  chosen->add_half(p, halves[1].c);
+}
+
 // --- handlers ----------------------------------------------------------------------------------
 
 using Matrix = ffi::Buffer<ffi::F32, 2>;
@@ -381,9 +417,14 @@ ffi::Error matmul(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Resul
   }
   if (arguments.size() != next) return wrong();
   p.c = c->typed_data();
-  in_parts_of_c(pool, p, [&](const Part& part) { chosen->matmul_part(p, part); });
+  if (has_halves(p))
+    multiply_halves(pool, p);
+  else
+    in_parts_of_c(pool, p, [&](const Part& part) { chosen->matmul_part(p, part); });
   return ffi::Error::Success();
 }
+
+constexpr double kOperationsPerWeight = 60;  // that take as long as to update one
 
 // A weight, with its gradient or the product that is its gradient.
 struct Leaf {
@@ -446,7 +487,12 @@ ffi::Error update(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remai
   }
   for (const Leaf& leaf : leaves) {
     if (leaf.gradient) {
-      rule->update(leaf.numbers, leaf.size, leaf.gradient, leaf.arrays);
+      const int64_t size = static_cast<int64_t>(leaf.size);
+      in_parts(pool, kOperationsPerWeight * size, size, 64, [&](int64_t first, int64_t last) {
+        float* arrays[3];
+        for (size_t k = 0; k < 1 + rule->states; ++k) arrays[k] = leaf.arrays[k] + first;
+        rule->update(leaf.numbers, last - first, leaf.gradient + first, arrays);
+      });
       continue;
     }
     in_parts_of_c(pool, leaf.product, [&](const Part& part) {
@@ -543,9 +589,20 @@ ffi::Error recurrence_gradient(ffi::ThreadPool pool, Steps kept, ffi::RemainingA
   return ffi::Error::Success();
 }
 
+constexpr double kOperationsPerByte = 60;  // that take as long as to copy one
+constexpr int64_t kAhead = 2;              // rows that are read before they are copied
+
+void prefetch([[maybe_unused]] const char* from, int64_t first, int64_t last) {
+#if defined(__GNUC__)
+  for (int64_t i = first; i < last; i += 64) __builtin_prefetch(from + i);
+#endif
+}
+
 // Rows of tables by their numbers, which are below their lengths; a number outside is an error.
-// Arguments: the numbers, then the tables. Results: the rows of each.
-ffi::Error take_rows(ffi::RemainingArgs arguments, ffi::RemainingRets results) {
+// Arguments: the numbers, then the tables. Results: the rows of each. A thread copies some columns:
+// those whose weights it updates, if the next kernel is a layer's.
+ffi::Error take_rows(ffi::ThreadPool pool, ffi::RemainingArgs arguments,
+                     ffi::RemainingRets results) {
   auto rows = arguments.get<ffi::BufferR1<ffi::S32>>(0);
   if (!rows || arguments.size() != results.size() + 1)
     return ffi::Error::InvalidArgument("take_rows: the arrays do not fit");
@@ -560,11 +617,16 @@ ffi::Error take_rows(ffi::RemainingArgs arguments, ffi::RemainingRets results) {
       return ffi::Error::InvalidArgument("take_rows: the shapes do not fit");
     const char* from = static_cast<const char*>(table->untyped_data());
     char* to = static_cast<char*>((*taken)->untyped_data());
-    for (int64_t i = 0; i < wanted; ++i) {
+    for (int64_t i = 0; i < wanted; ++i)
       if (numbers[i] < 0 || numbers[i] >= count)
         return ffi::Error::InvalidArgument("take_rows: a row is outside the table");
-      std::memcpy(to + i * bytes, from + numbers[i] * bytes, bytes);
-    }
+    in_parts(
+        pool, kOperationsPerByte * wanted * bytes, bytes, 64, [&](int64_t first, int64_t last) {
+          for (int64_t i = 0; i < wanted; ++i) {
+            if (i + kAhead < wanted) prefetch(from + numbers[i + kAhead] * bytes, first, last);
+            std::memcpy(to + i * bytes + first, from + numbers[i] * bytes + first, last - first);
+          }
+        });
   }
   return ffi::Error::Success();
 }
@@ -609,8 +671,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence_gradient, recurrence_gradient,
                                   .Attr<std::string_view>("cell")
                                   .Attr<bool>("masked"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_take_rows, take_rows,
-                              ffi::Ffi::Bind().RemainingArgs().RemainingRets());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    gradus_take_rows, take_rows,
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().RemainingArgs().RemainingRets());
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.

@@ -20,6 +20,7 @@ import numpy as np
 from jax import lax
 
 from gradus.errors import DataError
+from gradus.kernels.library import kernels
 from gradus.nn import prng
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
@@ -33,7 +34,6 @@ from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
 from gradus.train.layer_statistics import UNRECORDED, layer_statistics
 from gradus.train.loop import EpochProgram, Listener
-from gradus.train.native_kernels import native_kernels
 from gradus.train.program import (
     RECORDED_EPOCHS,
     Logs,
@@ -332,7 +332,7 @@ def run_chunk(
         return layer_statistics(net, step_state[0], updated, trace)
 
     end = first_step + chunk.steps
-    with native_kernels(net, chunk.present.shape[1]):
+    with kernels():
         zeros = zeros_like(jax.eval_shape(step, jnp.int32(0), step_state)[1])
         step_state, total = lax.fori_loop(first_step, end, add_step, (step_state, zeros))
         if record is None:
