@@ -9,6 +9,7 @@ import numpy as np
 from gradus.data.splitting.strata import class_labels
 from gradus.diagnosis.record_entries import TargetRecord
 from gradus.diagnosis.sampling import sampled
+from gradus.objectives.targets import extremes
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -29,6 +30,7 @@ def target_record(
     if not isinstance(values, np.ndarray) or not values.size or values.dtype.kind not in "biuf":
         return None
     count, sample = len(values), sampled(values)
+    least, greatest = extremes(values)
     weight = np.ones(count) if weight is None else weight
     numbers = sample.reshape(len(sample), -1).astype(np.float64)
     is_flags = bool(np.isin(numbers, (0, 1)).all())
@@ -37,8 +39,8 @@ def target_record(
     counts = () if labels is None else tuple(np.bincount(labels).tolist())
     return TargetRecord(
         count=count,
-        minimum=float(values.min()),
-        maximum=float(values.max()),
+        minimum=least,
+        maximum=greatest,
         mean=float(numbers.mean()),
         deviation=float(numbers.std(axis=0).max()),
         constant_losses=_constant_losses(numbers, is_flags, sampled(weight))
@@ -92,6 +94,9 @@ def _medians(
     numbers: Float[np.ndarray, "samples columns"], weight: Float[np.ndarray, "samples"]
 ) -> Float[np.ndarray, "columns"]:
     """Return the number of each column below which half of the weight lies."""
+    if (weight == weight[0]).all():
+        middle = (len(numbers) - 1) // 2
+        return np.partition(numbers.T, middle)[:, middle]  # of rows side by side, the fastest
     order = np.argsort(numbers, axis=0)
     below = np.cumsum(weight[order], axis=0) < weight.sum() / 2
     return np.take_along_axis(numbers, np.take_along_axis(order, below.sum(0)[None], 0), 0)[0]

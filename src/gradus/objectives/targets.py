@@ -10,6 +10,23 @@ import numpy as np
 from gradus.errors import DataError, ShapeError
 
 Shape = tuple[int | None, ...]
+BLOCK = 1 << 18  # numbers at a time, so that the second pass over them reads the cache
+
+
+def extremes(values: np.ndarray) -> tuple[float, float]:
+    """Return the least and the greatest number, in one pass over memory; NaN if one is NaN.
+
+    Args:
+        values: numbers, at least one.
+
+    Examples:
+        >>> extremes(np.array([[3, 1], [4, 1]]))
+        (1.0, 4.0)
+    """
+    flat = values.reshape(-1)
+    blocks = [flat[start : start + BLOCK] for start in range(0, flat.size, BLOCK)]
+    pairs = np.array([(block.min(), block.max()) for block in blocks], np.float64)
+    return float(pairs[:, 0].min()), float(pairs[:, 1].max())
 
 
 def numeric(y_true: Any, where: str) -> np.ndarray:
@@ -30,7 +47,7 @@ def numeric(y_true: Any, where: str) -> np.ndarray:
             f"{where}: targets of shape {y.shape} contain no samples; the first axis counts them."
         )
     # The extremes are finite only if all values are, and computing them needs no extra memory.
-    if not (y.dtype == bool or np.isfinite(y.min()) & np.isfinite(y.max())):
+    if y.dtype.kind not in "biu" and not np.isfinite(extremes(y)).all():
         rows = np.flatnonzero(~np.isfinite(y).reshape(len(y), -1).all(axis=1))
         raise DataError(
             f"{where}: {len(rows)} of {len(y)} targets are NaN or infinite, the first in row "
@@ -198,7 +215,7 @@ def flags(y_true: Any, output_shape: Shape, where: str) -> None:
         ShapeError: if the shape is not the output's.
     """
     y = same_shape(y_true, output_shape, where)
-    low, high = y.min(), y.max()
+    low, high = extremes(y)
     if low >= 0 and high <= 1:
         return
     problem = f"{where}: targets run from {low:g} to {high:g}, but this loss needs them in [0, 1]. "

@@ -160,7 +160,7 @@ def check_arrays(
     weight = None if sample_weight is None else as_array(sample_weight, "sample_weight")
     same_length({where[0]: x, where[1]: y, "sample_weight": weight})
     check_finite(x, where[0])
-    if y is not None:
+    if y is not None and y is not x:
         check_finite(y, where[1])
     if weight is not None:
         weight = weight.astype(np.float32)
