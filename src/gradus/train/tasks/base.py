@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gradus.checks import as_result
 from gradus.errors import GradusError, ShapeError
@@ -241,7 +242,7 @@ def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
         net: the network.
         penalty: one more penalty, on every trained weight of two axes or more.
     """
-    total = jnp.float32(0)
+    total: Any = np.float32(0)  # which JAX does not compile a program for
     for _, layer in named_layers(net):
         for name, kind in layer.__dict__.get("_weights", {}).items():
             if kind != "param":
