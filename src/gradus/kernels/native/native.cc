@@ -182,14 +182,14 @@ constexpr int64_t kDeep = 1024;  // of a product, above which packing B takes lo
 // Calls `compute` with parts of C: rows, or columns where each thread would pack all of B
 // otherwise, which takes long if it is transposed or deep.
 template <typename Compute>
-void in_parts_of_c(ffi::ThreadPool& pool, const Product& p, Compute compute) {
+void in_parts_of_c(const Caller& caller, const Product& p, Compute compute) {
   const double operations = 2.0 * p.rows * p.columns * p.depth;
   const bool deep = p.a_column != 1 && p.depth >= kDeep && p.columns > p.rows;
   if (deep || (p.b_column != 1 && p.columns >= 64))
-    in_parts(pool, operations, p.columns, 32,
+    in_parts(caller, operations, p.columns, 32,
              [&](int64_t left, int64_t right) { compute(Part{0, p.rows, left, right}); });
   else
-    in_parts(pool, operations, p.rows, 8,
+    in_parts(caller, operations, p.rows, 8,
              [&](int64_t first, int64_t last) { compute(Part{first, last, 0, p.columns}); });
 }
 
@@ -201,7 +201,7 @@ bool has_halves(const Product& p) {
          2.0 * p.rows * p.columns * p.depth >= 2 * kOperationsPerThread;
 }
 
-void multiply_halves(ffi::ThreadPool& pool, const Product& p) {
+void multiply_halves(const Caller& caller, const Product& p) {
   static thread_local std::vector<float> memory;
   const int64_t size = p.rows * p.columns, half = (p.depth / 2 + 7) / 8 * 8;
   Product halves[2] = {p, p};
@@ -211,7 +211,7 @@ void multiply_halves(ffi::ThreadPool& pool, const Product& p) {
   halves[1].a += half;
   halves[1].b += half * p.b_row;
   halves[1].c = scratch(memory, size);
-  in_parts(pool, 2.0 * size * p.depth, 2 * p.rows, 8, [&](int64_t first, int64_t last) {
+  in_parts(caller, 2.0 * size * p.depth, 2 * p.rows, 8, [&](int64_t first, int64_t last) {
     for (const Product& each : halves) {
       const Part rows = {std::max<int64_t>(first, 0), std::min(last, p.rows), 0, p.columns};
       if (rows.first < rows.last) chosen->matmul_part(each, rows);
@@ -240,8 +240,10 @@ bool make_product(Matrix a, Matrix b, bool transpose_a, bool transpose_b, Produc
 
 // Arguments: a, b, then what `then` names in this order: "b" a bias, "r" the zero in place of what
 // is below it, "g" a gate.
-ffi::Error matmul(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Result<Matrix> c,
-                  bool transpose_a, bool transpose_b, std::string_view then) {
+ffi::Error matmul(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs arguments,
+                  ffi::Result<Matrix> c, bool transpose_a, bool transpose_b,
+                  std::string_view then) {
+  const Caller caller = {pool, run.run_id};
   const auto wrong = [] { return ffi::Error::InvalidArgument("matmul: the shapes do not fit"); };
   auto a = arguments.get<Matrix>(0), b = arguments.get<Matrix>(1);
   Product p;
@@ -266,9 +268,9 @@ ffi::Error matmul(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Resul
   if (arguments.size() != next) return wrong();
   p.c = c->typed_data();
   if (has_halves(p))
-    multiply_halves(pool, p);
+    multiply_halves(caller, p);
   else
-    in_parts_of_c(pool, p, [&](const Part& part) { chosen->matmul_part(p, part); });
+    in_parts_of_c(caller, p, [&](const Part& part) { chosen->matmul_part(p, part); });
   return ffi::Error::Success();
 }
 
@@ -286,8 +288,10 @@ struct Leaf {
 // Arguments: the numbers of a rule, then for each weight its gradient g, itself, and its states,
 // or, where `gradients` has a p, a and b in place of g = aᵀ b. Results: the weight and states of
 // each, where the arguments were or elsewhere. Weights decay where `decays` has a d.
-ffi::Error update(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::RemainingRets results,
-                  std::string_view name, std::string_view decays, std::string_view gradients) {
+ffi::Error update(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs arguments,
+                  ffi::RemainingRets results, std::string_view name, std::string_view decays,
+                  std::string_view gradients) {
+  const Caller caller = {pool, run.run_id};
   const auto wrong = [](const char* what) {
     return ffi::Error::InvalidArgument(std::string("update: ") + what + " do not fit");
   };
@@ -336,14 +340,14 @@ ffi::Error update(ffi::ThreadPool pool, ffi::RemainingArgs arguments, ffi::Remai
   for (const Leaf& leaf : leaves) {
     if (leaf.gradient) {
       const int64_t size = static_cast<int64_t>(leaf.size);
-      in_parts(pool, kOperationsPerWeight * size, size, 64, [&](int64_t first, int64_t last) {
+      in_parts(caller, kOperationsPerWeight * size, size, 64, [&](int64_t first, int64_t last) {
         float* arrays[3];
         for (size_t k = 0; k < 1 + rule->states; ++k) arrays[k] = leaf.arrays[k] + first;
         rule->update(leaf.numbers, last - first, leaf.gradient + first, arrays);
       });
       continue;
     }
-    in_parts_of_c(pool, leaf.product, [&](const Part& part) {
+    in_parts_of_c(caller, leaf.product, [&](const Part& part) {
       rule->update_part(leaf.product, part, leaf.numbers, leaf.arrays);
     });
   }
@@ -360,8 +364,8 @@ bool has_shape(const Steps& array, const Sequences& s, int64_t width) {
 
 // Some samples at a time go through all steps, on several threads if that pays.
 template <typename Compute>
-void in_parts_of_batch(ffi::ThreadPool& pool, const Sequences& s, Compute compute) {
-  in_parts(pool, 8.0 * s.steps * s.batch * s.units * s.units, s.batch, 8, compute);
+void in_parts_of_batch(const Caller& caller, const Sequences& s, Compute compute) {
+  in_parts(caller, 8.0 * s.steps * s.batch * s.units * s.units, s.batch, 8, compute);
 }
 
 ffi::Error wrong_sequences() {
@@ -393,9 +397,10 @@ bool take_sequences(const Recurrence& cell, const Steps& first, int64_t parts,
 
 // Arguments: x, U, the mask where there is one, the bias where there is one. Results: h after each
 // step, and what is kept of it.
-ffi::Error recurrence(ffi::ThreadPool pool, Steps x, ffi::RemainingArgs arguments,
+ffi::Error recurrence(ffi::ThreadPool pool, ffi::RunId run, Steps x, ffi::RemainingArgs arguments,
                       ffi::Result<Steps> h, ffi::Result<Steps> kept, std::string_view cell,
                       bool masked, bool biased) {
+  const Caller caller = {pool, run.run_id};
   Sequences s = {};
   const Recurrence* found = find_recurrence(cell);
   if (!found || arguments.size() != 1 + size_t{masked} + size_t{biased} ||
@@ -408,14 +413,16 @@ ffi::Error recurrence(ffi::ThreadPool pool, Steps x, ffi::RemainingArgs argument
     s.bias = bias->typed_data();
   }
   s.x = x.typed_data(), s.h = h->typed_data(), s.kept = kept->typed_data();
-  in_parts_of_batch(pool, s, [&](int64_t begin, int64_t end) { found->forward(s, begin, end); });
+  in_parts_of_batch(caller, s, [&](int64_t begin, int64_t end) { found->forward(s, begin, end); });
   return ffi::Error::Success();
 }
 
 // Arguments: what was kept, U, the mask where there is one, h, and its gradient, of all steps or of
 // the last. Results: the gradient of x, and that of h U + b unless it is the same.
-ffi::Error recurrence_gradient(ffi::ThreadPool pool, Steps kept, ffi::RemainingArgs arguments,
-                               ffi::RemainingRets results, std::string_view cell, bool masked) {
+ffi::Error recurrence_gradient(ffi::ThreadPool pool, ffi::RunId run, Steps kept,
+                               ffi::RemainingArgs arguments, ffi::RemainingRets results,
+                               std::string_view cell, bool masked) {
+  const Caller caller = {pool, run.run_id};
   Sequences s = {};
   const Recurrence* found = find_recurrence(cell);
   if (!found || arguments.size() != 3 + size_t{masked} || results.size() < 1 ||
@@ -433,7 +440,7 @@ ffi::Error recurrence_gradient(ffi::ThreadPool pool, Steps kept, ffi::RemainingA
     return wrong_sequences();
   s.kept = kept.typed_data(), s.h = h->typed_data(), s.dh = dh->typed_data<float>();
   s.dx = (*dx)->typed_data(), s.dr = (*dr)->typed_data();
-  in_parts_of_batch(pool, s, [&](int64_t begin, int64_t end) { found->backward(s, begin, end); });
+  in_parts_of_batch(caller, s, [&](int64_t begin, int64_t end) { found->backward(s, begin, end); });
   return ffi::Error::Success();
 }
 
@@ -449,8 +456,9 @@ void prefetch([[maybe_unused]] const char* from, int64_t first, int64_t last) {
 // Rows of tables by their numbers, which are below their lengths; a number outside is an error.
 // Arguments: the numbers, then the tables. Results: the rows of each. A thread copies some columns:
 // those whose weights it updates, if the next kernel is a layer's.
-ffi::Error take_rows(ffi::ThreadPool pool, ffi::RemainingArgs arguments,
+ffi::Error take_rows(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs arguments,
                      ffi::RemainingRets results) {
+  const Caller caller = {pool, run.run_id};
   auto rows = arguments.get<ffi::BufferR1<ffi::S32>>(0);
   if (!rows || arguments.size() != results.size() + 1)
     return ffi::Error::InvalidArgument("take_rows: the arrays do not fit");
@@ -469,7 +477,7 @@ ffi::Error take_rows(ffi::ThreadPool pool, ffi::RemainingArgs arguments,
       if (numbers[i] < 0 || numbers[i] >= count)
         return ffi::Error::InvalidArgument("take_rows: a row is outside the table");
     in_parts(
-        pool, kOperationsPerByte * wanted * bytes, bytes, 64, [&](int64_t first, int64_t last) {
+        caller, kOperationsPerByte * wanted * bytes, bytes, 64, [&](int64_t first, int64_t last) {
           for (int64_t i = 0; i < wanted; ++i) {
             if (i + kAhead < wanted) prefetch(from + numbers[i + kAhead] * bytes, first, last);
             std::memcpy(to + i * bytes + first, from + numbers[i] * bytes + first, last - first);
@@ -484,6 +492,7 @@ ffi::Error take_rows(ffi::ThreadPool pool, ffi::RemainingArgs arguments,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
                                   .RemainingArgs()
                                   .Ret<Matrix>()
                                   .Attr<bool>("transpose_a")
@@ -493,6 +502,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_update, update,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
                                   .RemainingArgs()
                                   .RemainingRets()
                                   .Attr<std::string_view>("rule")
@@ -502,6 +512,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_update, update,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence, recurrence,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
                                   .Arg<Steps>()
                                   .RemainingArgs()
                                   .Ret<Steps>()
@@ -513,6 +524,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence, recurrence,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence_gradient, recurrence_gradient,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
                                   .Arg<Steps>()
                                   .RemainingArgs()
                                   .RemainingRets()
@@ -521,7 +533,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence_gradient, recurrence_gradient,
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     gradus_take_rows, take_rows,
-    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().RemainingArgs().RemainingRets());
+    ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Ctx<ffi::RunId>().RemainingArgs().RemainingRets());
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.
