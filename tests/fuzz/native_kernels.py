@@ -101,7 +101,7 @@ def check_updates(rng):
 
 
 def check_products_with_updates(rng):
-    """Update weights whose gradients are products, some of them by several threads."""
+    """Update weights whose gradients are products, half of them penalized, some by threads."""
     rule, count = draw_rule(rng)
     shapes = [tuple(int(2 ** rng.uniform(0, most)) for most in (8, 9.5, 7)) for _ in range(CALLS)]
     factors = [(draw(rng, n, d), draw(rng, n, units)) for n, d, units in shapes]
@@ -110,7 +110,10 @@ def check_products_with_updates(rng):
     def run_with(product):
         def run(factors, states):
             pairs = zip(factors, states, strict=True)
-            leaves = [Leaf(product(*pair), w, tuple(own)) for pair, (w, *own) in pairs]
+            leaves = [
+                Leaf(product(*pair) + (i % 2 * w if i % 2 else 0), w, tuple(own))
+                for i, (pair, (w, *own)) in enumerate(pairs)
+            ]
             return update(rule, [True] * CALLS, leaves)
 
         return jax.jit(run)(factors, states)

@@ -7,6 +7,7 @@ import optax
 import pytest
 from jax import lax
 
+import gradus as gr
 from gradus.kernels import library as kernel_library
 from gradus.kernels import updates
 from gradus.kernels.epilogues import affine, plain_rectify, rectify
@@ -204,6 +205,28 @@ def test_gradients_that_are_products_are_never_stored(batch, inputs, units, name
     stored = jax.jit(lambda leaves: update(ADAM._replace(name=name), [True, False], leaves))(leaves)
     for one, other in zip(*map(jax.tree.leaves, (updated, stored)), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_gradient_of_an_l2_penalty_is_added_in_the_update():
+    x, weights, strength = draw(40, 17), [draw(17, 10, seed=1), draw(10, seed=2)], np.float32(0.3)
+
+    @jax.jit
+    def fused(weights, strength):
+        def loss_of(weights):
+            penalty = gr.L2(strength)(weights[0])
+            return penalty + jnp.sum(rectify(affine(x, *weights)) ** 2)
+
+        with kernels():
+            loss, gradients = jax.value_and_grad(loss_of)(weights)
+        leaves = [Leaf(g, w, (w, w * w)) for g, w in zip(gradients, weights, strict=True)]
+        return update(ADAM, [True, True], leaves, loss), gradients
+
+    updated, gradients = fused(weights, strength)
+    assert 'gradients = "qp"' in fused.lower(weights, strength).as_text()
+    leaves = [Leaf(g, w, (w, w * w)) for g, w in zip(gradients, weights, strict=True)]
+    expected = plain_update(ADAM, [True, True], leaves)
+    for one, other in zip(*map(jax.tree.leaves, (updated, expected)), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 10, 17), (33, 17, 64), (300, 784, 70)])

@@ -15,7 +15,8 @@ FIT = {"batch_size": 16, "epochs": 5, "validation_data": (X[:40], Y[:40]), "verb
 
 
 def model(rate=0.01):
-    layers = [gr.Dense(17, "relu"), gr.Dropout(0.1), gr.Dense(3, "softmax")]
+    penalized = gr.Dense(17, "relu", kernel_regularizer=gr.L2(0.01))
+    layers = [penalized, gr.Dropout(0.1), gr.Dense(3, "softmax")]
     optimizer = gr.AdamW(rate, weight_decay=0.01, exclude_from_weight_decay=("bias",))
     return gr.Model(gr.Sequential(layers), "sparse_categorical_crossentropy", optimizer)
 

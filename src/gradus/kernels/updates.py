@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import core, lax
 from jax.extend.core import Primitive
+from jax.extend.mlir.dialects import stablehlo as hlo
 
 from gradus.kernels.library import in_use
 from gradus.kernels.matmul import factors_of_product
@@ -52,21 +55,26 @@ def takes_leaves(leaves: Sequence[Leaf]) -> bool:
     return in_use() and all(array.dtype == jnp.float32 for array in arrays)
 
 
-def update(rule: Rule, decaying: Sequence[bool], leaves: Sequence[Leaf]) -> Updated:
+def update(
+    rule: Rule, decaying: Sequence[bool], leaves: Sequence[Leaf], loss: Any = 0.0
+) -> Updated:
     """Return the new weights and states.
 
     A gradient that is a product of two matrices, as a dense layer's is, is computed here, part by
-    part, and never stored.
+    part, and never stored; so is the sum of one and the gradient of an L2 penalty.
 
     Args:
         rule: the rule and its numbers.
         decaying: which weights decay.
         leaves: the weights, for which `takes_leaves` is true.
+        loss: the loss at the weights. Its penalties read them, and are computed first if they are
+            its argument; else XLA would copy the weights for them.
     """
     numbers = jnp.stack([jnp.asarray(number, jnp.float32) for number in rule[1:]])
     arrays = [array for leaf in leaves for array in (leaf.gradient, leaf.weight, *leaf.states)]
     decays = "".join("d" if each else "-" for each in decaying)
-    flat = _update.bind(numbers, *arrays, rule=rule.name, decays=decays)
+    loss = jnp.asarray(loss, jnp.float32)
+    flat = _update.bind(numbers, loss, *arrays, rule=rule.name, decays=decays)
     return list(zip(*[iter(flat)] * (len(flat) // len(leaves)), strict=True))
 
 
@@ -111,7 +119,7 @@ RULES: dict[str, Callable[..., tuple[Any, ...]]] = {
 }
 
 
-def _plain(numbers: Any, *arrays: Any, rule: str, decays: str) -> list[Any]:
+def _plain(numbers: Any, _: Any, *arrays: Any, rule: str, decays: str) -> list[Any]:
     groups = zip(*[iter(arrays)] * (len(arrays) // len(decays)), strict=True)
     leaves = [Leaf(g, w, tuple(states)) for g, w, *states in groups]
     decaying = [each == "d" for each in decays]
@@ -119,26 +127,57 @@ def _plain(numbers: Any, *arrays: Any, rule: str, decays: str) -> list[Any]:
     return [array for arrays in updated for array in arrays]
 
 
-def _lower(context: Any, numbers: Any, *arrays: Any, rule: str, decays: str) -> Any:
+def _lower(context: Any, numbers: Any, loss: Any, *arrays: Any, rule: str, decays: str) -> Any:
     """Call the kernel, with the two factors of each gradient that is a product."""
     operands, kinds = [numbers], ""
     aliases: dict[int, int] = {}
     width = len(arrays) // len(decays)
     for leaf in range(len(decays)):
         gradient, *own = arrays[width * leaf : width * (leaf + 1)]
-        factors = factors_of_product(gradient)
-        kinds += "p" if factors else "g"
+        factors, kind = factors_of_product(gradient), "p"
+        if not factors:
+            factors, kind = _penalized_product(gradient, own[0]), "q"
+        kinds += kind if factors else "g"
         operands += factors or [gradient]
         # The results take the place of the weight and its states.
         aliases |= {len(operands) + i: (width - 1) * leaf + i for i in range(width - 1)}
         operands += own
+    operands += [loss] if "q" in kinds else []
     shapes = [core.ShapedArray(operand.type.shape, jnp.float32) for operand in operands]
     lower = jax.ffi.ffi_lowering("gradus_update", operand_output_aliases=aliases)
     context = context.replace(avals_in=shapes)
     return lower(context, *operands, rule=rule, decays=decays, gradients=kinds)
 
 
-def _shapes(_: Any, *arrays: Any, rule: str, decays: str) -> list[Any]:
+def _penalized_product(gradient: Any, weight: Any) -> list[Any]:
+    """Return a, b, and p if a gradient is aᵀ b + p w, as an L2 penalty makes it, or nothing."""
+    for product, other in permutations(_operands(gradient, "add"), 2):
+        factors, scales = factors_of_product(product), _scales(other, weight)
+        if factors and scales:
+            return [*factors, functools.reduce(hlo.multiply, scales)]
+    return []
+
+
+def _scales(value: Any, weight: Any) -> list[Any]:
+    """Return the scalars whose product with a weight is a value being lowered, or nothing."""
+    for one, other in permutations(_operands(value, "multiply"), 2):
+        scalar = _operands(one, "broadcast_in_dim")
+        if scalar and not scalar[0].type.shape:
+            rest = [] if other == weight else _scales(other, weight)
+            if rest or other == weight:
+                return [scalar[0], *rest]
+    return []
+
+
+def _operands(value: Any, name: str) -> list[Any]:
+    """Return the operands of the operation of a name whose result a value is, or nothing."""
+    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
+    if operation is None or operation.name != f"stablehlo.{name}":
+        return []
+    return list(operation.operands)
+
+
+def _shapes(_: Any, loss: Any, *arrays: Any, rule: str, decays: str) -> list[Any]:
     width = len(arrays) // len(decays)
     return [array for i, array in enumerate(arrays) if i % width]
 

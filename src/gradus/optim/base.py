@@ -204,7 +204,7 @@ class Optimizer(abc.ABC):
             extra = {"value": value, "grad": gradients, "value_fn": value_fn}
         rate = self.rate(state["step"]) * learning_rate_scale
         gradients = self._clip(gradients)
-        updated = self._native_update(gradients, state, params, rate)
+        updated = self._native_update(gradients, state, params, rate, value)
         if updated is not None:
             return updated
         transformation = optax.with_extra_args_support(self.transformation(rate))
@@ -227,7 +227,12 @@ class Optimizer(abc.ABC):
         return None
 
     def _native_update(
-        self, gradients: Params, state: OptState, params: Params, rate: Float[Array, ""]
+        self,
+        gradients: Params,
+        state: OptState,
+        params: Params,
+        rate: Float[Array, ""],
+        loss: Float[Array, ""] | None,
     ) -> tuple[Params, OptState] | None:
         """Return what `update` does of clipped gradients, by a native kernel; None without one."""
         is_own = _definer(self, "transformation") is _definer(self, "_native_rule")
@@ -251,7 +256,8 @@ class Optimizer(abc.ABC):
         factors = [self._decay_factor(path, rate) for path, _ in weights]
         decay = next((factor for factor in factors if factor is not None), 0.0)
         decaying = [factor is not None for factor in factors]
-        new = updates.update(rule._replace(decay=decay), decaying, leaves)
+        rule = rule._replace(decay=decay)
+        new = updates.update(rule, decaying, leaves, 0.0 if loss is None else loss)
         new_states = [own[k] for k in range(1, len(new[0])) for own in new]
         return jax.tree.unflatten(structure, [own[0] for own in new]), {
             "step": step,

@@ -48,7 +48,7 @@ struct Part {
 
 // Of an optimizer's rule; what each is, optimizers.inc says.
 struct Numbers {
-  float step_size, beta_1, beta_2, epsilon, decay;
+  float step_size, beta_1, beta_2, epsilon, decay, penalty;
 };
 
 // Sequences that a recurrent layer reads, and their gradients: arrays with their steps first, then
@@ -285,9 +285,11 @@ struct Leaf {
   Numbers numbers;
 };
 
-// Arguments: the numbers of a rule, then for each weight its gradient g, itself, and its states,
-// or, where `gradients` has a p, a and b in place of g = aᵀ b. Results: the weight and states of
-// each, where the arguments were or elsewhere. Weights decay where `decays` has a d.
+// Arguments: the numbers of a rule, then for each weight its gradient g, itself, and its states.
+// Where `gradients` has a p, a and b stand in place of g = aᵀ b; where it has a q, a, b, and a
+// number p in place of g = aᵀ b + p w; then the loss comes last, which is not read: who computes it
+// has read the weights before they change. Results: the weight and states of each, where the
+// arguments were or elsewhere. Weights decay where `decays` has a d.
 ffi::Error update(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs arguments,
                   ffi::RemainingRets results, std::string_view name, std::string_view decays,
                   std::string_view gradients) {
@@ -301,7 +303,12 @@ ffi::Error update(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs argum
   if (!rule) return wrong("the rules");
   const size_t count = gradients.size(), arrays = 1 + rule->states;
   size_t wanted = 1 + (1 + arrays) * count;
-  for (char kind : gradients) wanted += kind == 'p';
+  bool penalized = false;
+  for (char kind : gradients) {
+    wanted += kind == 'p' ? 1 : kind == 'q' ? 2 : 0;
+    penalized |= kind == 'q';
+  }
+  wanted += penalized;
   if (decays.size() != count || results.size() != arrays * count || arguments.size() != wanted)
     return wrong("the arrays");
   auto of_rule = arguments.get<ffi::BufferR1<ffi::F32>>(0);
@@ -311,13 +318,18 @@ ffi::Error update(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs argum
   size_t next = 1;
   for (size_t i = 0; i < count; ++i) {
     Leaf& leaf = leaves[i];
-    leaf.numbers = {n[0], n[1], n[2], n[3], decays[i] == 'd' ? n[4] : 0};
-    if (gradients[i] == 'p') {
+    leaf.numbers = {n[0], n[1], n[2], n[3], decays[i] == 'd' ? n[4] : 0, 0};
+    if (gradients[i] != 'g') {
       auto a = arguments.get<Matrix>(next), b = arguments.get<Matrix>(next + 1);
       if (!a || !b || !make_product(*a, *b, true, false, leaf.product)) return wrong("two factors");
       leaf.gradient = nullptr;
       leaf.size = leaf.product.rows * leaf.product.columns;
       next += 2;
+      if (gradients[i] == 'q') {
+        auto penalty = arguments.get<ffi::BufferR0<ffi::F32>>(next++);
+        if (!penalty) return wrong("the penalties");
+        leaf.numbers.penalty = *penalty->typed_data();
+      }
     } else {
       auto any = arguments.get<ffi::AnyBuffer>(next);
       if (!any || any->element_type() != ffi::F32) return wrong("the gradients");
