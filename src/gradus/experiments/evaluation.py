@@ -21,6 +21,7 @@ from gradus.experiments.unit_scores import (
 )
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
+from gradus.objectives.ranking_metrics import roc_area
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def evaluate_rows(
     streamed = isinstance(x, RowStream)
     results = model.evaluate(x) if streamed else model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
+    if "auc" in metrics and target.task == "binary" and not streamed:
+        metrics["auc"] = _exact_auc(metrics["auc"], y, model.predict(x))
     known = None if streamed or target.parts else _class_counts(y, target)
     if known and not (target.name in balanced or known.are_uneven):
         return metrics, known.rows
@@ -108,6 +111,11 @@ def evaluate_rows(
         found = {m.name: metrics[f"{one.name}_{m.name}"] for m in objective.metrics if m.scalar}
         more[one.name] = found | more[one.name] | {"loss": metrics[f"{one.name}_loss"]}
     return {"loss": metrics["loss"]} | _by_rank(more), count
+
+
+def _exact_auc(auc: float, y: np.ndarray, outputs: np.ndarray) -> float:
+    """Return the AUC of two classes, which was counted in bins, as it is; NaN stays NaN."""
+    return roc_area(encoded_labels(y), outputs[:, -1]) if np.isfinite(auc) else auc
 
 
 def _said(outputs: Any, loss: Loss, target: Target) -> np.ndarray:
