@@ -92,17 +92,21 @@ def evaluate_rows(
     streamed = isinstance(x, RowStream)
     results = model.evaluate(x) if streamed else model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
-    if "auc" in metrics and target.task == "binary" and not streamed:
-        metrics["auc"] = _exact_auc(metrics["auc"], y, model.predict(x))
+    ranked = "auc" in metrics and target.task == "binary"
     known = None if streamed or target.parts else _class_counts(y, target)
-    if known and not (target.name in balanced or known.are_uneven):
+    if known and not (ranked or target.name in balanced or known.are_uneven):
         return metrics, known.rows
     scores, loss, each = _new_scores(target), losses_of(model), _each_target(target)
+    said_of_class: list[tuple[np.ndarray, np.ndarray]] = []
     for rows, targets in _in_parts(x, y):
         outputs = model.predict(rows)
+        if ranked:
+            said_of_class.append((encoded_labels(targets), outputs[:, -1]))
         for one in each:
             true, said, own = (_of(values, one, target) for values in (targets, outputs, loss))
             scores[one.name].add(true_values(true, one), _said(said, own, one))
+    if ranked and np.isfinite(metrics["auc"]):  # counted in bins, till now
+        metrics["auc"] = roc_area(*map(np.concatenate, zip(*said_of_class, strict=True)))
     more = {one.name: _beside_metrics(scores[one.name], one, balanced) for one in each}
     count = scores[each[0].name].rows
     if not target.parts:
@@ -111,11 +115,6 @@ def evaluate_rows(
         found = {m.name: metrics[f"{one.name}_{m.name}"] for m in objective.metrics if m.scalar}
         more[one.name] = found | more[one.name] | {"loss": metrics[f"{one.name}_loss"]}
     return {"loss": metrics["loss"]} | _by_rank(more), count
-
-
-def _exact_auc(auc: float, y: np.ndarray, outputs: np.ndarray) -> float:
-    """Return the AUC of two classes, which was counted in bins, as it is; NaN stays NaN."""
-    return roc_area(encoded_labels(y), outputs[:, -1]) if np.isfinite(auc) else auc
 
 
 def _said(outputs: Any, loss: Loss, target: Target) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Raw columns in onnxruntime become what the preprocessor makes of them."""
 
 import datetime as dt
-import re
 import unicodedata
 
 import numpy as np
@@ -122,7 +121,7 @@ def test_dates_are_days_since_1970():
 SENTENCES = """\
 The lamp is great, we love it! It's well-made: 3.50 € on 2020-01-01
 Straße ß GROSS Äpfel über snake_case _x x² ½ a
-ΟΔΟΣ οδός ΣΟΦΟΣ, σοφός ΑΣ1 ΑΣ_ Σ ΣΣ ΑΣΑ
+ΟΔΟΣ οδός ΣΟΦΟΣ, σοφός ΑΣ1 ΑΣ_ Σ ΣΣ ΑΣΑ Ο.Σ. ΟΔΟΣ'Α ΑΣ:
 Привет мир, привет МИР
 世界 你好世界。日本語
 smile 😀😀 ok👩\u200d👧 \u200f
@@ -189,9 +188,7 @@ pieces = st.sampled_from(
 @settings(max_examples=20)
 @given(st.lists(st.lists(pieces, max_size=8).map("".join) | st.none(), min_size=1, max_size=40))
 def test_any_texts(texts, rows):
-    normal = [row and unicodedata.normalize("NFC", row) for row in rows]
-    # Beside these, whether a sigma ends a word depends on characters further away.
-    check_texts(texts, [row and re.sub("[.'\u200d]*Σ[.'\u200d]*", "Σ", row) for row in normal])
+    check_texts(texts, [row and unicodedata.normalize("NFC", row) for row in rows])
 
 
 # Between numbers 1e-300 apart, NumPy's interpolation is infinite itself.

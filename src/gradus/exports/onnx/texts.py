@@ -20,7 +20,15 @@ from gradus.exports.onnx.layers import axes
 
 SPACE, LETTER, OTHER = 0, 1, 2  # codes of white space, and of letters and signs that no term has
 CHARACTER = r"[\pL\pN_]"  # of words: what `\w` is in Python
-CASED = r"[\p{Lu}\p{Ll}\p{Lt}]"
+CASED = (  # letters with a case, ordinals, Roman numerals, and letters in circles and squares
+    r"[\p{Lu}\p{Ll}\p{Lt}ªº\x{2160}-\x{217F}\x{24B6}-\x{24E9}"
+    r"\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}]"
+)
+# Unicode's Case_Ignorable: marks, modifiers, and what may stand within a word.
+PASSED_OVER = (
+    r"[\p{Mn}\p{Me}\p{Cf}\p{Lm}\p{Sk}'.:·\x{387}\x{55F}\x{5F4}\x{2018}\x{2019}\x{2024}\x{2027}"
+    r"\x{FE13}\x{FE52}\x{FE55}\x{FF07}\x{FF0E}\x{FF1A}]"
+)
 SIGMA, SMALL_SIGMA, FINAL_SIGMA = "Σσς"
 NONE = -1
 
@@ -104,17 +112,28 @@ def _lower_case() -> dict[str, str]:
 
 
 def _final_sigma(graph: Graph, characters: Tensor) -> Tensor:
-    """Return which capital sigmas end a word: they follow a letter, and none follows them."""
-    cased = graph.op("RegexFullMatch", characters, pattern=CASED)
+    """Return which capital sigmas end a word: a letter is before them, and none after.
+
+    What Unicode passes over there, such as full stops, is left out first (Final_Sigma, in the
+    Unicode Standard, section 3.13).
+    """
+    int32 = graph.onnx.TensorProto.INT32
+    passed_over = graph.op("RegexFullMatch", characters, pattern=PASSED_OVER)
+    cased = graph.op("Cast", graph.op("RegexFullMatch", characters, pattern=CASED), to=int32)
+    told = _without_gaps(graph, graph.op("Where", passed_over, np.int32(NONE), cased))
+    told = graph.op("Equal", told, np.int32(1))
 
     def columns(begin: int, end: int) -> Tensor:
-        return graph.op("Slice", cased, axes(begin), axes(end), axes(1))
+        return graph.op("Slice", told, axes(begin), axes(end), axes(1))
 
     # The ends are spaces, no letters: the last may stand before the first.
     before = graph.op("Concat", columns(-1, sys.maxsize), columns(0, -1), axis=1)
     after = graph.op("Concat", columns(1, sys.maxsize), columns(0, 1), axis=1)
     ending = graph.op("And", before, graph.op("Not", after))
-    return graph.op("And", graph.op("Equal", characters, SIGMA), ending)
+    counted = graph.op("Cast", graph.op("Not", passed_over), to=int32)
+    place = graph.op("CumSum", counted, np.int64(1), exclusive=1)
+    here = graph.op("GatherElements", ending, place, axis=1)
+    return graph.op("And", graph.op("Equal", characters, SIGMA), here)
 
 
 def _without_gaps(graph: Graph, codes: Tensor) -> Tensor:
