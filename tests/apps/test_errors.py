@@ -74,6 +74,13 @@ def test_other_bad_usage(gradus):
     check(gradus, 2, [], "evaluate")
 
 
+def test_a_name_that_is_no_data_set(gradus, work):
+    (work / "flowers.pdf").touch()
+    (work / "flowers-2.csv").touch()
+    check(gradus, 1, ["no file 'flowers'. Did you mean 'flowers-2.csv'?"], "train", "flowers")
+    check(gradus, 1, ["no file 'sverige'. Built in: digits"], "train", "sverige")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -91,7 +98,8 @@ def test_unreadable_tables(gradus, work, content, words):
 
 
 def test_the_target_must_be_named_and_exist(gradus, flowers):
-    check(gradus, 2, ["--target", "size, width, color, kind"], "train", flowers)
+    words = ["--target", "size, width, color, kind", "gr.Autoencoder"]
+    check(gradus, 2, words, "train", flowers)
     check(gradus, 1, ["'kid'", "'kind'"], "train", flowers, "--target", "kid")
 
 

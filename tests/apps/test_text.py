@@ -7,7 +7,6 @@ import pytest
 
 import gradus as gr
 from gradus.apps.cli import main
-from gradus.errors import GradusError
 from gradus.serving.description import describe_service, example_row
 
 GOOD, BAD = ["great", "love it", "works well"], ["broken", "waste of money", "too small"]
@@ -63,10 +62,22 @@ def test_a_run_in_python_and_its_service(run):
     assert example_row(loaded)["review"] in "broken great it"
 
 
-def test_onnx_refuses_the_column_and_says_what_to_do(run, tmp_path):
-    pytest.importorskip("onnx", reason="onnx is not installed")
-    with pytest.raises(GradusError, match=r"'review' is text.*--format stablehlo.*\['review'\]"):
-        gr.export(run, tmp_path / "model.onnx")
+def test_onnxruntime_reads_the_texts_themselves(run, gradus_json, work):
+    ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    notes = gradus_json("export", run, "--out", "reviews.onnx")["notes"]
+    assert notes == [
+        "the input 'review' is divided into characters by an operation that only onnxruntime has"
+    ]
+    reviews = ["Works well, GREAT!", "", "世界", "broken—waste of MONEY", "nan"]
+    prices = [20.0, np.nan, 5, 1e9, 7]
+    session = ort.InferenceSession(work / "reviews.onnx")
+    feeds = {"review": np.array(reviews, object), "price": np.array(prices)}
+    (stars,) = session.run(["prediction"], feeds)
+    (work / "new.csv").write_text(
+        "\n".join(["review,price", *map('"{}",{}'.format, reviews, prices)])
+    )
+    expected = gradus_json("predict", run, "new.csv")["predictions"]["prediction"]
+    np.testing.assert_allclose(stars, expected, atol=1e-5)
 
 
 def test_slips_in_the_setting_and_the_flag_are_named(reviews, gradus, work):

@@ -14,6 +14,7 @@ from gradus.diagnosis.record_entries import (
     TargetRecord,
 )
 from gradus.diagnosis.symptoms import examine
+from gradus.diagnosis.targets import target_record
 from gradus.diagnosis.training import LayerTraining, TrainingRecord, WeightTraining
 
 LOSS = "sparse_categorical_crossentropy"
@@ -170,6 +171,14 @@ def test_units_that_were_silent_from_the_beginning_explain_nothing():
 
 
 # --- few rows -----------------------------------------------------------------------------------
+
+
+def test_validation_of_one_class_is_compared_with_the_constant_of_training():
+    losses = [
+        target_record(np.array(flags, np.float32), "flags") for flags in ([0, 1, 1, 0], [1] * 7)
+    ]
+    known = [each.constant_losses["binary_crossentropy"] for each in losses]
+    assert known == [pytest.approx(np.log(2)), 0]
 
 
 def test_few_rows_that_validation_does_not_follow_are_learned_by_heart():

@@ -71,7 +71,8 @@ def test_metrics_are_those_of_scikit_learn(run, frame):
     metrics = run.evaluate(plain)
     assert metrics["accuracy"] == pytest.approx(accuracy_score(plain["tame"], run.predict(plain)))
     expected = roc_auc_score(plain["tame"], run.predict_proba(plain)[:, 1])
-    assert metrics["auc"] == pytest.approx(expected, rel=0.01)  # it counts in bins
+    assert metrics["auc"] == pytest.approx(expected, rel=1e-12)  # not counted in bins
+    assert run.evaluate() == pytest.approx(run.record.metrics)
 
 
 def test_a_threshold_divides_two_classes(run, frame):
@@ -121,6 +122,7 @@ def test_cells_that_training_had_no_like_of_are_said(run, frame):
         (lambda run, f: run.predict(f.iloc[0]), "frame.iloc[[0]]"),
         (lambda run, f: run.predict(f.assign(weight="heavy")), "'heavy' in row 0"),
         (lambda run, f: run.predict(7), "given as int"),
+        (lambda run, f: run.predict(), "write predict(data=…)"),
         (lambda run, f: run.predict("iris"), "trained on a table, but 'iris' is arrays"),
         (lambda run, f: run.evaluate("iris"), "trained on a table, but 'iris' is arrays"),
         (lambda run, f: run.evaluate("."), "but '.' is a folder without a table"),

@@ -31,6 +31,7 @@ def test_the_extension_is_the_format(model, tmp_path):
     assert "gr.to_torch" in message(GradusError, model, tmp_path / "model.pt")
     assert "'' is none" in message(GradusError, model, tmp_path / "model")
     assert "Did you mean 'onnx'?" in message(GradusError, model, tmp_path / "m.onnx", "onn")
+    assert "preprocessor=…" in message(GradusError, model, tmp_path / "m.onnx", {"scaling": 1})
     both = message(GradusError, model, tmp_path / "m.stablehlo", format="onnx")
     assert "whose extension is .onnx" in both
 

@@ -57,7 +57,9 @@ class Misspelled(gr.Dense):
             lambda: gr.initializers.HeNormal(seed=1),
             "HeNormal has no argument 'seed'. Its arguments",
         ),
-        (lambda: gr.Model.predict(X), "predict needs x: write predict(x=…)."),
+        (lambda: gr.Model.predict(X), "predict was called on the class Model, but"),
+        (lambda: gr.Sweep.restore("sweep.db"), "write Sweep(…).restore(…)."),
+        (gr.Sweep.restore, "write Sweep(…).restore(…)."),
         (lambda: gr.mlp([3], hiden=1), "mlp has no argument 'hiden'."),
         (lambda: gr.init(gr.Dense(1), 0), "init needs example: write init(example=…)."),
         (

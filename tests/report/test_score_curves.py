@@ -6,6 +6,7 @@ from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
 from gradus.errors import DataError
+from gradus.objectives.ranking_metrics import roc_area
 from gradus.report import figures
 
 
@@ -19,6 +20,7 @@ def test_roc_curve_and_area_are_scikit_learns():
     np.testing.assert_allclose(line.x, x)
     np.testing.assert_allclose(line.y, y)
     assert line.name == f"network, area {metrics.roc_auc_score(true, score):.3f}"
+    assert roc_area(true, score) == pytest.approx(metrics.roc_auc_score(true, score), rel=1e-12)
     # The marked point is what p > ½ decides.
     assert figure.data[2].y[0] == metrics.recall_score(true, score > 0.5)
     both = figures.roc_curve(true, np.stack([1 - score, score], axis=1))

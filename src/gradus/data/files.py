@@ -23,7 +23,7 @@ def existing_file(path: str | Path) -> Path:
     folder = path.parent
     if not folder.is_dir():
         raise DataError(f"There is no file {str(path)!r}: its folder does not exist either.")
-    close = nearest(path.name, (entry.name for entry in folder.iterdir()))
+    close = nearest(path.name, (entry.name for entry in folder.iterdir()), cutoff=0.6)
     hint = f" Did you mean {str(folder / close)!r}?" if close else ""
     raise DataError(f"There is no file {str(path)!r}.{hint}")
 

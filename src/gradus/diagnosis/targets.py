@@ -84,9 +84,11 @@ def _constant_losses(
         "mean_absolute_error": scale * absolute,
     }
     if is_flags:
-        shares = np.clip(mean(numbers), 1e-12, 1 - 1e-12)
-        entropy = -shares * np.log(shares) - (1 - shares) * np.log(1 - shares)
-        losses["binary_crossentropy"] = scale * float(entropy.mean())
+        from scipy.special import entr
+
+        # Rounded, as the loss of a constant is exactly 0 where one flag is never seen.
+        shares = np.clip(mean(numbers), 0, 1).round(12)
+        losses["binary_crossentropy"] = scale * float((entr(shares) + entr(1 - shares)).mean())
     return losses
 
 

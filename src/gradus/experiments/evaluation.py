@@ -21,6 +21,7 @@ from gradus.experiments.unit_scores import (
 )
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
+from gradus.objectives.ranking_metrics import roc_area
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,21 @@ def evaluate_rows(
     streamed = isinstance(x, RowStream)
     results = model.evaluate(x) if streamed else model.evaluate(x, y)
     metrics = {name: float(value) for name, value in results.items() if np.ndim(value) == 0}
+    ranked = "auc" in metrics and target.task == "binary"
     known = None if streamed or target.parts else _class_counts(y, target)
-    if known and not (target.name in balanced or known.are_uneven):
+    if known and not (ranked or target.name in balanced or known.are_uneven):
         return metrics, known.rows
     scores, loss, each = _new_scores(target), losses_of(model), _each_target(target)
+    said_of_class: list[tuple[np.ndarray, np.ndarray]] = []
     for rows, targets in _in_parts(x, y):
         outputs = model.predict(rows)
+        if ranked:
+            said_of_class.append((encoded_labels(targets), outputs[:, -1]))
         for one in each:
             true, said, own = (_of(values, one, target) for values in (targets, outputs, loss))
             scores[one.name].add(true_values(true, one), _said(said, own, one))
+    if ranked and np.isfinite(metrics["auc"]):  # counted in bins, till now
+        metrics["auc"] = roc_area(*map(np.concatenate, zip(*said_of_class, strict=True)))
     more = {one.name: _beside_metrics(scores[one.name], one, balanced) for one in each}
     count = scores[each[0].name].rows
     if not target.parts:

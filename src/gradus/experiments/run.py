@@ -37,6 +37,7 @@ from gradus.experiments.rows_in_parts import (
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.unit_scores import Metrics
+from gradus.foreign_names.arguments import explain_methods
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.models.saving import load_model
@@ -45,6 +46,7 @@ from gradus.train.history import History
 TRAINED_ON = "the run was trained on most of these rows"
 
 
+@explain_methods
 @dataclass(frozen=True, repr=False)
 class Run:
     """A run of `gradus train`, `sweep`, or `repair`, whose files are read when they are needed.
@@ -209,20 +211,23 @@ class Run:
             if part.task != "regression"
         }
 
-    def evaluate(self, data: Any, y: Any = None) -> Metrics:
+    def evaluate(self, data: Any = None, y: Any = None) -> Metrics:
         """Return the loss and the metrics on data with targets.
 
         For a regression also MAE, RMSE, and R² in the target's units. If a path has a test part,
         only this is evaluated.
 
         Args:
-            data: as of `predict`; a table has the target in its column.
+            data: as of `predict`; a table has the target in its column. None for the part that
+                the run is scored on, held out of its own data again.
             y: the targets of an array.
 
         Raises:
-            DataError: as `predict`, or if there are no targets.
+            DataError: as `predict`, or if there are no targets, or if the run's own data have
+                changed.
         """
-        found = self.evaluated_rows(data, y)
+        known = data is None and y is None
+        found = self.evaluated_part() if known else self.evaluated_rows(data, y)
         for note in found.notes:
             warn(note, RuntimeWarning)
         return found.metrics

@@ -33,8 +33,13 @@ def check_format(name: Any) -> Format:
     """Return the format of a name.
 
     Raises:
-        GradusError: if there is none, with the nearest.
+        GradusError: if there is none, with the nearest; or if it is no name.
     """
+    if not isinstance(name, str):
+        raise GradusError(
+            f"format is a {type(name).__name__}, not a name: write one of {', '.join(FORMATS)}; a "
+            "preprocessor, export(model, path, preprocessor=…)."
+        )
     if name not in FORMATS:
         raise unknown("format", name, FORMATS)
     return FORMATS[name]

@@ -19,18 +19,23 @@ _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-def explain_arguments(function: Callable[P, R]) -> Callable[P, R]:
+def explain_arguments(function: Callable[P, R], owner: type | None = None) -> Callable[P, R]:
     """Return a function whose wrong arguments are told, with what to write instead.
 
-    A call costs nothing more: the arguments are looked at only where it raised a TypeError.
+    A call costs nothing more: the arguments are looked at only where it failed.
+
+    Args:
+        function: a function, or a method.
+        owner: the class of a method, which is told, too, if it is called on that.
     """
 
     @functools.wraps(function)
     def explained(*arguments: P.args, **options: P.kwargs) -> R:
         try:
             return function(*arguments, **options)
-        except TypeError:
-            error = _wrong_arguments(function, arguments, options)
+        except (TypeError, AttributeError):
+            error = _called_on_class(function, owner, arguments)
+            error = error or _wrong_arguments(function, arguments, options)
             if error is None:  # the call was right, and something in it failed
                 raise
         raise error
@@ -44,10 +49,23 @@ def explain_methods(cls: T) -> T:
         if name.startswith("_") and name != "__init__":
             continue
         if inspect.isfunction(member):
-            setattr(cls, name, explain_arguments(member))
+            setattr(cls, name, explain_arguments(member, cls))
         elif isinstance(member, classmethod):
             setattr(cls, name, classmethod(explain_arguments(member.__func__)))
     return cls
+
+
+def _called_on_class(
+    method: Callable[..., Any], owner: type | None, arguments: tuple[Any, ...]
+) -> ArgumentError | None:
+    """Return the error for a method without an object, as in `Sweep.fit(x, y)`; None if it has."""
+    if owner is None or (arguments and isinstance(arguments[0], owner)):
+        return None
+    name, made = method.__name__, owner.__name__.removeprefix("Base")
+    return ArgumentError(
+        f"{name} was called on the class {made}, but is a method of an object: write "
+        f"{made}(…).{name}(…)."
+    )
 
 
 def _wrong_arguments(

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from gradus.nn.layer import Layer, has_sublayers, named_layers
+from gradus.objectives.ranking_metrics import roc_area
 from gradus.optional import installed_version
 from gradus.report import predictions, score_curves, trained_network
 from gradus.report.page import Panel, Report, format_duration
@@ -75,7 +76,11 @@ def build_report(
             outputs = model.predict(x if noisy is None else noisy)
             figures = reconstruction_panels(x, outputs, noisy, column_names)
         else:
-            figures = result_panels(_target_kind(model), y, model.predict(x), class_names, unit)
+            kind, predicted = _target_kind(model), model.predict(x)
+            figures = result_panels(kind, y, predicted, class_names, unit)
+            if "auc" in metrics["test"] and _has_roc_curve(kind, y, predicted):
+                scores = np.asarray(predicted).reshape(len(predicted), -1)[:, -1]
+                metrics["test"]["auc"] = roc_area(np.asarray(y).reshape(-1), scores)
         inside.append(
             Panel(
                 "Outputs of each layer",
@@ -157,7 +162,7 @@ def result_panels(
             predictions.scores_by_class(true, labels, class_names),
         ),
     ]
-    if columns <= 2 and true.size == len(true) and len(np.unique(true)) == 2:
+    if _has_roc_curve(kind, true, predicted):
         panels.append(
             Panel(
                 "ROC curve",
@@ -190,6 +195,18 @@ def result_panels(
             )
         )
     return panels
+
+
+def _has_roc_curve(kind: str, true: Any, predicted: Any) -> bool:
+    """Return whether targets are labels of two classes, which both occur."""
+    if kind == "values" or isinstance(true, dict | tuple) or isinstance(predicted, dict | tuple):
+        return False
+    labels, scores = np.asarray(true), np.asarray(predicted)
+    return (
+        scores.size <= 2 * len(scores)
+        and labels.size == len(labels)
+        and len(np.unique(labels)) == 2
+    )
 
 
 def training_metrics(history: History) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from gradus.drawing import style
 from gradus.errors import DataError
+from gradus.objectives.ranking_metrics import roc_area
 from gradus.report.predictions import labels_of
 
 BINS = 10  # of equal width, in which probabilities are compared with shares
@@ -38,14 +39,13 @@ def roc_curve(y_true: Any, probability: Any) -> Any:
     true_positives = np.append(0, np.cumsum(true[order])[ends])
     false_positives = np.append(0, ends + 1) - true_positives
     x, y = false_positives / false_positives[-1], true_positives / true_positives[-1]
-    area = float(np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2))
     drawn = style.evenly_spaced(len(x), MAX_POINTS)
     figure = _shares("ROC curve", "false positive rate", "true positive rate")
     _add_reference(figure, "guessing", [0, 1])
     figure.add_scatter(
         x=x[drawn],
         y=y[drawn],
-        name=f"network, area {area:.3f}",
+        name=f"network, area {roc_area(true, score):.3f}",
         mode="lines",
         customdata=np.append(np.inf, score[order][ends])[drawn],
         line={"color": style.BLUE, "width": 2.5},

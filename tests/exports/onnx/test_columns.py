@@ -1,6 +1,7 @@
 """Raw columns in onnxruntime become what the preprocessor makes of them."""
 
 import datetime as dt
+import unicodedata
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import gradus as gr
 from gradus.exports.onnx.columns import column_notes, table_inputs
 from gradus.exports.onnx.graph import Graph
 
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 ort = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 DAY = 86_400e6  # microseconds
 
@@ -114,6 +116,79 @@ def test_dates_are_days_since_1970():
     parts = [part.name for part in fitted.columns[0].parts]
     assert parts == ["days", "year", "month", "day", "weekday", "hour"]
     assert column_notes(fitted)[0].startswith("the input 'when' takes days since 1970-01-01")
+
+
+SENTENCES = """\
+The lamp is great, we love it! It's well-made: 3.50 € on 2020-01-01
+Straße ß GROSS Äpfel über snake_case _x x² ½ a
+ΟΔΟΣ οδός ΣΟΦΟΣ, σοφός ΑΣ1 ΑΣ_ Σ ΣΣ ΑΣΑ Ο.Σ. ΟΔΟΣ'Α ΑΣ:
+Привет мир, привет МИР
+世界 你好世界。日本語
+smile 😀😀 ok👩\u200d👧 \u200f
+İstanbul iyi bİr şehir İYİ KIRMIZI
+बड़ा \u092c\u095c\u093e लड़का \ufb2c
+ \t tab\u00a0and\u3000spaces \u2028 x"""
+TRAINING = [*(sentence for sentence in SENTENCES.split("\n") for _ in range(3)), None]
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """The preprocessor of a column of texts, and what encodes texts by its graph."""
+    options = gr.data.TableOptions(columns={"text": "text"}, missing=["none given"])
+    fitted = gr.data.TablePreprocessor.fit({"text": TRAINING}, options=options)
+    graph = Graph()
+    x = table_inputs(graph, fitted)
+    graph.output(x, "x", "float", x.shape)
+    model = graph.model({}, "0")
+    onnx.checker.check_model(model, full_check=True)
+    session = ort.InferenceSession(model.SerializeToString())
+    return fitted, lambda rows: session.run(None, {"text": raw(rows, "text")})[0]
+
+
+def check_texts(texts, rows):
+    fitted, encoded = texts
+    expected, x = fitted.transform({"text": pl.Series(rows, dtype=pl.String)}), encoded(rows)
+    wrong = np.flatnonzero(~np.isclose(x, expected, rtol=1e-6, atol=1e-6).all(axis=1))
+    assert not wrong.size, [rows[row] for row in wrong[:10]]
+    return x
+
+
+def test_texts_in_any_script(texts):
+    fitted, _ = texts
+    assert {"text=love", "text=οδος", "text='i̇s'"} <= set(fitted.feature_names)
+    rows = [
+        *TRAINING,
+        *SENTENCES.upper().split("\n"),
+        "love " * 5000,
+        "None Given",
+        "n/a",
+        "",
+        "  ",
+    ]
+    x = check_texts(texts, rows)
+    assert np.abs(x[:9, :-1]).sum(axis=1).all()
+    for row in ["Love it", "x", "", None]:
+        check_texts(texts, [row])
+    check_texts(texts, ["", None, " \n"])
+
+
+def test_each_character_beside_a_word(texts):
+    """Each ends a word, or goes on with it; marks that join a letter are to be joined before."""
+    every = [chr(code) for code in range(0x3100)] + [chr(code) for code in range(0xF900, 0x1F700)]
+    kept = [c for c in every if unicodedata.category(c) not in ("Cn", "Cs")]
+    rows = [f"love{c}LOVE {c}it" for c in kept]
+    check_texts(texts, [row for row in rows if unicodedata.is_normalized("NFC", row.lower())])
+
+
+pieces = st.sampled_from(
+    [*"aeiİIsSΣσςß_-.,'1²😀 \t\u00a0\u200d世ड़Ä", "love", "ΟΔΟΣ", "it", "GREAT "]
+)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.lists(pieces, max_size=8).map("".join) | st.none(), min_size=1, max_size=40))
+def test_any_texts(texts, rows):
+    check_texts(texts, [row and unicodedata.normalize("NFC", row) for row in rows])
 
 
 # Between numbers 1e-300 apart, NumPy's interpolation is infinite itself.

@@ -144,12 +144,17 @@ def _locate(source: str | Path) -> Path:
             f"{str(source)!r} is not here: pass the path of the folder with its four IDX files, "
             "or set GRADUS_DATA to the folder that contains it."
         )
-    files = [entry.name for entry in Path.cwd().iterdir() if not entry.name.startswith(".")]
-    close = nearest(str(source), [*BUILT_IN, *files])
+    files = [entry.name for entry in Path.cwd().iterdir() if _may_be_data(entry)]
+    close = nearest(str(source), [*BUILT_IN, *files], cutoff=0.6)
     hint = f" Did you mean {close!r}?" if close else ""
     raise DataError(
         f"There is no data set and no file {str(source)!r}.{hint} Built in: {', '.join(BUILT_IN)}."
     )
+
+
+def _may_be_data(path: Path) -> bool:
+    readable = path.is_dir() or file_suffix(path) in (*TABLE_SUFFIXES, ".npz")
+    return readable and not path.name.startswith(".")
 
 
 def _folder(path: Path, classes: tuple[str, ...], image_size: ImageSize) -> Dataset:

@@ -54,6 +54,7 @@ from gradus.models.supervised import make_supervised
 from gradus.nn.layer import Layer
 
 XY = tuple[Any, Any]
+AUTOENCODER = "An autoencoder needs no target: gr.Autoencoder, in Python."
 
 
 @dataclass(frozen=True)
@@ -370,13 +371,14 @@ def _check_images(training: Dataset, experiment: Experiment) -> None:
 def _missing_target(data: Dataset, experiment: Experiment) -> GradusError:
     if not data.is_table:
         return DataError(
-            f"{experiment.data!r} has inputs but no targets, so there is nothing to learn."
+            f"{experiment.data!r} has inputs but no targets, so there is nothing to learn. "
+            f"{AUTOENCODER}"
         )
     columns = ", ".join(data.feature_names)
     name = data.name if is_no_path(experiment.data) else Path(experiment.data).name
     return ExperimentError(
         f"{name} is a table: name the column to predict, with --target "
-        f'COLUMN or target = "…". Its columns: {columns}.'
+        f'COLUMN or target = "…". Its columns: {columns}. {AUTOENCODER}'
     )
 
 

@@ -26,15 +26,15 @@ from gradus.data.column_encoders import (
 from gradus.data.columns.cells import MISSING
 from gradus.data.columns.conversions import LARGEST, plain_name
 from gradus.data.columns.formats import ColumnFormat
-from gradus.errors import GradusError
 from gradus.exports.onnx.calendar import date_parts
 from gradus.exports.onnx.graph import Graph, Tensor
 from gradus.exports.onnx.layers import axes
+from gradus.exports.onnx.texts import text_parts
 
 NUMBER = "a number; NaN if it is missing"
 BOOLEAN = "1 for true, 0 for false; NaN if it is missing"
 DATE = "days since 1970-01-01, the time of day as a fraction; NaN if it is missing"
-CATEGORY = "text; empty if it is missing"
+TEXT = "text; empty if it is missing"
 
 
 def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
@@ -43,11 +43,7 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
     Returns:
         A value (batch, p); or, if categories are embedded, `{"numbers": …, "categories": …}`,
         without "numbers" if no column becomes some.
-
-    Raises:
-        GradusError: naming a column of texts.
     """
-    _check_no_texts(preprocessor)
     numbers: list[Tensor] = []
     codes: list[Tensor] = []
     for column in preprocessor.columns:
@@ -56,6 +52,8 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
             if isinstance(column, CategoryEncoder):
                 encoded = _category(graph, column, given)
                 (codes if column.embedded else numbers).append(encoded)
+            elif isinstance(column, TextEncoder):
+                numbers += _text_parts(graph, column, given)
             else:
                 numbers += _number_parts(graph, column, given)
     width = len(preprocessor.feature_names)
@@ -69,17 +67,6 @@ def table_inputs(graph: Graph, preprocessor: TablePreprocessor) -> Any:
     return {**inputs, "categories": together}
 
 
-def _check_no_texts(preprocessor: TablePreprocessor) -> None:
-    """Refuse texts: ONNX lowers, normalizes, and divides them otherwise (docs/design.md)."""
-    names = [column.name for column in preprocessor.columns if isinstance(column, TextEncoder)]
-    if names:
-        raise GradusError(
-            f"The column {names[0]!r} is text, which the operations of ONNX do not divide into the "
-            "words of training. Export the network alone, with --format stablehlo or keras, or "
-            f"train without texts: drop_columns = {names!r}."
-        )
-
-
 def column_notes(preprocessor: TablePreprocessor) -> list[str]:
     """Return what the inputs of columns take in place of what a file spells, in sentences."""
     notes = []
@@ -91,6 +78,11 @@ def column_notes(preprocessor: TablePreprocessor) -> list[str]:
             notes.append(f"the input {column.name!r} takes {BOOLEAN.partition(';')[0]}")
         elif given.kind == "number" and (given.unit or given.percent or given.decimal == ","):
             notes.append(f"the input {column.name!r} takes plain numbers, without unit or comma")
+        elif isinstance(column, TextEncoder):
+            notes.append(
+                f"the input {column.name!r} is divided into characters by an operation that only "
+                "onnxruntime has"
+            )
     return notes
 
 
@@ -162,7 +154,7 @@ def _interpolated(graph: Graph, x: Tensor, knots: np.ndarray, scores: np.ndarray
 
 def _category(graph: Graph, column: CategoryEncoder, given: ColumnFormat) -> Tensor:
     """Return one-hot floats (batch, levels), or codes (batch,) if the column is embedded."""
-    raw = graph.input(column.name, "string", description=CATEGORY)
+    raw = graph.input(column.name, "string", description=TEXT)
     spellings = _spellings(column.levels)
     codes = graph.op(
         "LabelEncoder",
@@ -180,6 +172,16 @@ def _category(graph: Graph, column: CategoryEncoder, given: ColumnFormat) -> Ten
     known = np.arange(1, column.cardinality)
     equal = graph.op("Equal", graph.op("Unsqueeze", codes, axes(1)), known[None])
     return _float(graph, equal)
+
+
+def _text_parts(graph: Graph, column: TextEncoder, given: ColumnFormat) -> list[Tensor]:
+    """Return the numbers (batch, k) that a column of texts becomes."""
+    raw = graph.input(column.name, "string", description=TEXT)
+    missing = graph.op("RegexFullMatch", raw, pattern=_missing_pattern(given))
+    parts = text_parts(graph, graph.op("Where", missing, "", raw), column.parts)
+    if column.indicator:
+        parts.append(_float(graph, graph.op("Unsqueeze", missing, axes(1))))
+    return parts
 
 
 def _spellings(levels: Sequence[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from gradus.optional import import_optional
 
 OPSET = 20  # the first with strings matched by regular expressions
 ML_OPSET = 3  # of the domain ai.onnx.ml
+MICROSOFT, MICROSOFT_OPSET = "com.microsoft", 1  # operations that only onnxruntime has
 IR_VERSION = 9  # that of OPSET, so that runtimes of its time read the file
 BATCH = "batch"  # the symbolic size of the first axis
 LARGEST = 2**31 - 1  # bytes of a file of protocol buffers
@@ -58,6 +59,7 @@ class Graph:
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
         self._constants: list[Any] = []
+        self._declared: list[Any] = []
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._names: dict[str, int] = {}
 
@@ -78,6 +80,11 @@ class Graph:
         self._add("Identity", [value.name], [name])
         self.outputs.append(self._info(name, dtype, (BATCH, *shape), description))
         return name
+
+    def declare(self, value: Tensor, dtype: str, shape: tuple[str | int, ...]) -> Tensor:
+        """Say what an operation that is not ONNX's own returns: its type, and `(batch, *shape)`."""
+        self._declared.append(self._info(value.name, dtype, (BATCH, *shape), ""))
+        return value
 
     def op(self, kind: str, *inputs: Any, domain: str = "", **attributes: Any) -> Tensor:
         """Add an operation with one output, and return that.
@@ -104,7 +111,9 @@ class Graph:
     def weight(self, name: str, array: Any) -> Tensor:
         """Add a weight of the layer that is converted."""
         free = self._free(f"{self.path}/{name}")
-        self._constants.append(self.onnx.numpy_helper.from_array(np.array(array, order="C"), free))
+        array = np.array(array, order="C")
+        array = array.astype(object) if array.dtype.kind == "U" else array  # strings of ONNX
+        self._constants.append(self.onnx.numpy_helper.from_array(array, free))
         return Tensor(free)
 
     def _constant(self, array: Any) -> str:
@@ -150,9 +159,16 @@ class Graph:
         """
         helper = self.onnx.helper
         graph = helper.make_graph(
-            self.nodes, "gradus", self.inputs, self.outputs, initializer=self._constants
+            self.nodes,
+            "gradus",
+            self.inputs,
+            self.outputs,
+            initializer=self._constants,
+            value_info=self._declared,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+        if any(node.domain == MICROSOFT for node in self.nodes):
+            opsets.append(helper.make_opsetid(MICROSOFT, MICROSOFT_OPSET))
         model = helper.make_model(
             graph, producer_name="gradus", producer_version=version, opset_imports=opsets
         )
