@@ -29,11 +29,14 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers, named_layers_tra
 from gradus.nn.layers.containers import TimeDistributed
 from gradus.nn.layers.reshaping import Rescaling
 from gradus.nn.network import forward, fresh, recorded
+from gradus.nn.pytree import canonicalize
 from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import Schedule
+from gradus.program_cache import cached_program
 from gradus.rng import host_rng
-from gradus.train.tasks.base import Supervised, Task, penalty_loss, zip_outputs
+from gradus.train.inference import penalty_of
+from gradus.train.tasks.base import Supervised, Task, zip_outputs
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped
@@ -92,7 +95,7 @@ def make_record(
                 filter(None, (_number(getattr(optimizer, n)) for n in CLIPS)), default=None
             ),
         ),
-        penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
+        penalty=penalty_of(net, task),
         comparisons=() if comparison is None else (comparison,),
         pixels=pixel_records(net, x),
     )
@@ -103,7 +106,14 @@ def _largest_rate(optimizer: Optimizer) -> float:
     rate = optimizer.learning_rate
     if not isinstance(rate, Schedule):
         return float(rate)
-    return float(jax.vmap(optimizer.rate)(jnp.array([0, 1, 10, 100, 1000])).max())
+    return float(_rates(canonicalize(optimizer), jnp.array([0, 1, 10, 100, 1000])).max())
+
+
+@cached_program
+@jax.jit
+def _rates(optimizer: Optimizer, steps: Int[Any, "steps"]) -> Float[Any, "steps"]:
+    """Return the learning rates of some steps, by one program instead of one for each operation."""
+    return jax.vmap(optimizer.rate)(steps)
 
 
 def _number(value: Any) -> float | None:
