@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.arrays import named_leaves
@@ -106,7 +105,7 @@ def _largest_rate(optimizer: Optimizer) -> float:
     rate = optimizer.learning_rate
     if not isinstance(rate, Schedule):
         return float(rate)
-    return float(_rates(canonicalize(optimizer), jnp.array([0, 1, 10, 100, 1000])).max())
+    return float(np.max(_rates(canonicalize(optimizer), np.array([0, 1, 10, 100, 1000]))))
 
 
 @cached_program
