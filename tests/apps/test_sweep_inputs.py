@@ -139,7 +139,7 @@ def test_images_that_are_augmented(gradus, gradus_json, work):
     (work / "mine.toml").write_text(
         'data = "digits"\n[augmentation]\nflip = {choice = ["none", "vertical"]}\n'
         "shift = {uniform = [0.1, 0.3]}\nrotation = 0.05\n"
-        "[network]\nconv = []\nlayers = [8]\n[training]\nepochs = 2\n"
+        "[network]\nconv = []\nlayers = [8]\n[training]\nepochs = 2\nrefit = false\n"
     )
     record = gradus_json("sweep", "mine.toml", "--trials", 3, "--quiet")
     table = pl.read_parquet(f"{record['run']}/trials.parquet")

@@ -52,7 +52,7 @@ def test_a_run_folder_has_all_files(gradus_json, work):
 
 @pytest.mark.slow
 def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
-    status, out, err = gradus("train", flowers, "--target", "kind", *QUICK)
+    status, out, err = gradus("train", flowers, "--target", "kind", *QUICK, *ONCE)
     assert status == 0, err
     assert "80 rows, 3 columns as 4 features" in out
     assert "kind: binary, 2 classes (lily, rose)" in out
@@ -64,7 +64,7 @@ def test_text_output_describes_the_data_and_the_next_command(gradus, flowers):
 
 @pytest.mark.slow
 def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
-    record = gradus_json("train", "digits", *QUICK)
+    record = gradus_json("train", "digits", *QUICK, *ONCE)
     model = gr.load(work / record["run"]).model
     from gradus.data import load, split
 
@@ -77,14 +77,15 @@ def test_the_metrics_are_those_of_the_weights_that_are_saved(gradus_json, work):
 
 @pytest.mark.slow
 def test_digits_are_learned_with_defaults(gradus_json):
-    record = gradus_json("train", "digits", "--epochs", 30)
+    record = gradus_json("train", "digits", "--epochs", 12, *ONCE)
     assert record["metrics"]["accuracy"] > 0.93
     assert record["split"] == "validation"
 
 
 @pytest.mark.slow
 def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
-    first = gradus_json("train", flowers, "--target", "kind", *QUICK, "--dropout", 0.3, "--seed", 5)
+    options = ("--target", "kind", *QUICK, *ONCE, "--dropout", 0.3, "--seed", 5)
+    first = gradus_json("train", flowers, *options)
     again = gradus_json("train", f"{first['run']}/experiment.toml")
     other = gradus_json("train", f"{first['run']}/experiment.toml", "--seed", 6)
     assert again["run"] == "runs/flowers-2"
@@ -100,7 +101,8 @@ def test_the_experiment_repeats_the_run_exactly(gradus_json, flowers, work):
 def test_flags_override_the_file_and_its_paths_are_relative_to_it(gradus_json, flowers, work):
     (work / "sub").mkdir()
     (work / "sub" / "mine.toml").write_text(
-        'data = "../flowers.csv"\ntarget = "kind"\n[training]\nepochs = 3\nbatch_size = 7\n'
+        'data = "../flowers.csv"\ntarget = "kind"\n'
+        "[training]\nepochs = 3\nbatch_size = 7\nrefit = false\n"
         '[optimizer]\nname = "sgd"\nlearning_rate = 0.3\nmomentum = 0.5\n'
     )
     record = gradus_json("train", "sub/mine.toml", "--epochs", 2, "--layers", "none")
@@ -164,6 +166,7 @@ def test_a_regression_is_evaluated_in_its_own_units(gradus_json, work):
         "adam",
         "--learning-rate",
         0.05,
+        *ONCE,
     )
     assert record["task"] == "regression"
     metrics = record["metrics"]
@@ -179,7 +182,7 @@ def test_a_test_file_is_evaluated_separately_and_reported(gradus, gradus_json, f
     table[:60].write_csv("train.csv")
     table[60:].with_columns(pl.col("size", "width") * 1000).write_csv("test.csv")
     files = ("train.csv", "--test", "test.csv", "--target", "kind", "--out", "run")
-    status, out, err = gradus("train", *files, *QUICK, "--json")
+    status, out, err = gradus("train", *files, *QUICK, *ONCE, "--json")
     assert status == 0, err
     record = json.loads(out)
     assert record["split"] == "test"
@@ -221,7 +224,7 @@ def test_bytes_stay_bytes_and_are_scaled_in_the_network(gradus_json, work):
     y = rng.integers(0, 2, 120)
     x = (rng.integers(0, 100, (120, 6, 6)) + 100 * y[:, None, None]).astype(np.uint8)
     np.savez(work / "pictures.npz", x=x, y=y)
-    record = gradus_json("train", "pictures.npz", "--epochs", 40)
+    record = gradus_json("train", "pictures.npz", "--epochs", 40, *ONCE)
     model = gr.load(work / record["run"]).model
     assert model.example.dtype == np.uint8
     assert record["metrics"]["accuracy"] > 0.9

@@ -29,7 +29,7 @@ def space(units=6, **settings):
 def alone(sweep, trial, x, y, seed=0, **options):
     settled = dict(resolve(sweep.model.settings, sweep.hypers, trial.values))
     model = gr.Model(**(settled | {"seed": settled["seed"] + seed}))
-    model.fit(x, y, verbose=False, **options)
+    model.fit(x, y, monitor=sweep.monitor, verbose=False, **options)  # by the same program
     return model
 
 

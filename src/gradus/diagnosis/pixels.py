@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -11,6 +12,8 @@ from gradus.diagnosis.record_entries import PixelRecord
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.augmentation import RandomBrightness, RandomContrast
 from gradus.nn.network import forward, fresh, recorded
+from gradus.nn.pytree import canonicalize
+from gradus.program_cache import cached_program
 
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
@@ -35,12 +38,6 @@ def pixel_records(
     if not layers:
         return ()
 
-    def ends(net: Layer, x: Any) -> dict[str, Any]:
-        copy = fresh(net, recording=True)
-        forward(copy, x)
-        given = {path: pixels for path, (pixels, *_) in recorded(copy)[0].items() if path in layers}
-        return {path: (pixels.min(), pixels.max()) for path, pixels in given.items()}
-
     rows = np.linspace(0, len(jax.tree.leaves(x)[0]) - 1, SAMPLES).astype(int)
     some = jax.tree.map(lambda leaf: leaf[rows], x)
     return tuple(
@@ -53,5 +50,15 @@ def pixel_records(
             minimum=float(least),
             maximum=float(most),
         )
-        for path, (least, most) in jax.jit(ends)(net, some).items()
+        for path, (least, most) in _ends(canonicalize(net), some, tuple(layers)).items()
     )
+
+
+@cached_program
+@functools.partial(jax.jit, static_argnames="paths")
+def _ends(net: Layer, x: Any, paths: tuple[str, ...]) -> dict[str, Any]:
+    """Return the least and the greatest pixel that each layer of `paths` is given."""
+    copy = fresh(net, recording=True)
+    forward(copy, x)
+    given = {path: pixels for path, (pixels, *_) in recorded(copy)[0].items() if path in paths}
+    return {path: (pixels.min(), pixels.max()) for path, pixels in given.items()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.arrays import named_leaves
@@ -29,11 +29,14 @@ from gradus.nn.layer import Layer, has_sublayers, named_layers, named_layers_tra
 from gradus.nn.layers.containers import TimeDistributed
 from gradus.nn.layers.reshaping import Rescaling
 from gradus.nn.network import forward, fresh, recorded
+from gradus.nn.pytree import canonicalize
 from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import Schedule
+from gradus.program_cache import cached_program
 from gradus.rng import host_rng
-from gradus.train.tasks.base import Supervised, Task, penalty_loss, zip_outputs
+from gradus.train.inference import penalty_of
+from gradus.train.tasks.base import Supervised, Task, zip_outputs
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped
@@ -92,7 +95,7 @@ def make_record(
                 filter(None, (_number(getattr(optimizer, n)) for n in CLIPS)), default=None
             ),
         ),
-        penalty=float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0,
+        penalty=penalty_of(net, task),
         comparisons=() if comparison is None else (comparison,),
         pixels=pixel_records(net, x),
     )
@@ -103,7 +106,14 @@ def _largest_rate(optimizer: Optimizer) -> float:
     rate = optimizer.learning_rate
     if not isinstance(rate, Schedule):
         return float(rate)
-    return float(jax.vmap(optimizer.rate)(jnp.array([0, 1, 10, 100, 1000])).max())
+    return float(np.max(_rates(canonicalize(optimizer), np.array([0, 1, 10, 100, 1000]))))
+
+
+@cached_program
+@jax.jit
+def _rates(optimizer: Optimizer, steps: Int[Any, "steps"]) -> Float[Any, "steps"]:
+    """Return the learning rates of some steps, by one program instead of one for each operation."""
+    return jax.vmap(optimizer.rate)(steps)
 
 
 def _number(value: Any) -> float | None:
@@ -112,18 +122,47 @@ def _number(value: Any) -> float | None:
 
 def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
     """Return the layers in the order of their calls, and the ends of the outputs, by tracing."""
-    layers: list[LayerRecord] = []
+    leaves, structure = jax.tree.flatten(jax.tree.map(jax.typeof, (net, x)))
+    calls, ends = _trace_calls(structure, tuple(leaves))
+    trained = {path: (layer, trained) for path, layer, trained in named_layers_trained(net)}
+    layers = [_layer_record(call, *trained[call.path]) for call in calls]
+    return layers, ends
+
+
+class _Call(NamedTuple):
+    """A layer's call: entries of its `LayerRecord` that depend on the network's structure alone."""
+
+    path: str
+    units: int
+    inputs: int
+    takes: str | None
+    is_output: bool
+
+
+def _layer_record(call: _Call, layer: Layer, trained: bool) -> LayerRecord:
+    return LayerRecord(
+        **call._asdict(),
+        kind=type(layer).__name__,
+        activation=activation_name(layer),
+        kernel=_kernel_record(layer) if trained else None,
+        rate=_dropout_rate(layer),
+        scaling=_scaling(layer),
+    )
+
+
+@functools.lru_cache(64)
+def _trace_calls(
+    structure: jax.tree_util.PyTreeDef, avals: tuple[Any, ...]
+) -> tuple[list[_Call], Any]:
+    """Return the calls of innermost layers, and the ends, of a network and inputs of such types."""
+    calls: list[_Call] = []
     ends: list[Any] = []
-    innermost = {
-        path: (layer, trained)
-        for path, layer, trained in named_layers_trained(net)
-        if not has_sublayers(layer)
-    }
 
     def call(net: Layer, x: Any) -> None:
         copy = fresh(net, recording=True)
         heads = forward(copy, x)
         inputs, outputs = recorded(copy)
+        innermost = {path for path, layer in named_layers(net) if not has_sublayers(layer)}
         made = {id(outputs[path]): path for path in outputs if path in innermost}
         final = outputs[""]
 
@@ -136,25 +175,20 @@ def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
         of_outputs = {id(output) for output in jax.tree.leaves(final)}
         of_outputs |= _of_steps(net, outputs, of_outputs)
         for path in (path for path in outputs if path in innermost):
-            (layer, trained), output = innermost[path], outputs[path]
+            output = outputs[path]
             taken = inputs[path][0] if len(inputs[path]) == 1 else None
-            layers.append(
-                LayerRecord(
-                    path=path,
-                    kind=type(layer).__name__,
-                    activation=activation_name(layer),
+            calls.append(
+                _Call(
+                    path,
                     units=_last_axis(output),
                     inputs=_last_axis(taken),
                     takes=made.get(id(taken)),
                     is_output=id(output) in of_outputs,
-                    kernel=_kernel_record(layer) if trained else None,
-                    rate=_dropout_rate(layer),
-                    scaling=_scaling(layer),
                 )
             )
 
-    jax.eval_shape(call, net, x)
-    return layers, ends[0]
+    jax.eval_shape(call, *jax.tree.unflatten(structure, avals))
+    return calls, ends[0]
 
 
 def _of_steps(net: Layer, outputs: Mapping[str, Any], of_outputs: set[int]) -> set[int]:

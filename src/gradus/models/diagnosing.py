@@ -26,8 +26,9 @@ from gradus.nn.layer import Layer
 from gradus.nn.network import forward, fresh, recorded, with_weights
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
+from gradus.train.inference import penalty_of
 from gradus.train.state import TrainState
-from gradus.train.tasks.base import Supervised, Task, penalty_loss, zip_outputs
+from gradus.train.tasks.base import Supervised, Task, zip_outputs
 from gradus.train.training_program import FitConfig
 
 if TYPE_CHECKING:
@@ -152,8 +153,7 @@ def diagnose_fit(
     """
     net, training = model.net, None
     if model.history.epochs:
-        penalty = float(penalty_loss(net, task.penalty)) if isinstance(task, Supervised) else 0.0
-        training = make_training_record(model.history, penalty, divergence=divergence)
+        training = make_training_record(model.history, penalty_of(net, task), divergence=divergence)
         suspect = any(training.silent_share(layer.path) > SUSPECT for layer in record.layers)
         if suspect and training.stopped != "interrupted":
             silent = silent_shares(net, data.samples.x)

@@ -13,12 +13,15 @@ from gradus.checks import as_items, number
 from gradus.errors import GradusError, ShapeError
 from gradus.nn import activations, penalties
 from gradus.nn.layer import Layer, named_layers
+from gradus.nn.layers.containers import Sequential
+from gradus.nn.layers.dense import Dense
 from gradus.nn.network import forward, fresh, weights, with_weights
 from gradus.objectives import losses
 from gradus.objectives.loss import Loss
 from gradus.objectives.metrics import LossMetric
 from gradus.objectives.metrics import get as get_metric
 from gradus.rng import host_rng
+from gradus.train.inference import predict_batches
 from gradus.train.tasks.base import OutputObjective, Supervised, is_head, zip_outputs
 
 # Random weights that are tried to see whether outputs are bounded, and their deviation.
@@ -116,7 +119,7 @@ def check_supervised(net: Layer, task: Supervised, x: Any, y: Any, where: str = 
     outputs = list(zip_outputs(task.objectives, heads, y))
     check_targets(task, shapes, y, where)
     for name, objective, head, _ in outputs:
-        if head.activation == "linear" and objective.loss.link:
+        if head.activation == "linear" and objective.loss.link and not _ends_in_logits(net):
             _check_outputs_are_logits(net, task, name, objective, x)
 
 
@@ -260,6 +263,14 @@ def _check_activations(net: Layer) -> None:
         )
 
 
+def _ends_in_logits(net: Layer) -> bool:
+    """Return whether a network ends with a Dense layer alone, whose outputs may be any numbers."""
+    last: Any = net
+    while type(last) is Sequential and last.layers:
+        last = last.layers[-1]
+    return type(last) is Dense and last.activation in (None, "linear")
+
+
 def _check_outputs_are_logits(
     net: Layer, task: Supervised, name: str, objective: OutputObjective, x: Any
 ) -> None:
@@ -267,7 +278,6 @@ def _check_outputs_are_logits(
 
     Probabilities stay within [0, 1] whatever the weights are; logits do not.
     """
-    predict = jax.jit(lambda net, x: _logits(forward(fresh(net), x)))
     link, rng = objective.loss.link, host_rng(0, "hidden link")
     for draw in range(1 + WEIGHT_DRAWS):
         if draw:  # first the network's own weights
@@ -276,7 +286,8 @@ def _check_outputs_are_logits(
                 for path, value in weights(net, "param").items()
             }
             net = with_weights(net, drawn)
-        outputs = np.asarray(_output_named(predict(net, x), task.objectives, name))
+        logits = predict_batches(net, task, x, logits=True)
+        outputs = _output_named(logits, task.objectives, name)
         bounded = bool(((outputs >= 0) & (outputs <= 1)).all())
         if link == "softmax":
             bounded = bounded and np.allclose(outputs.sum(-1), 1, atol=1e-3)

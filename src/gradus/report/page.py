@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -11,7 +12,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from gradus.files import user_path
 from gradus.report import statistics_figures, training
 from gradus.streams import in_words
 from gradus.train.history import History
+
+if TYPE_CHECKING:
+    import jinja2
 
 MAX_TILES = 4
 CURVES_BELOW = ("Loss", "Accuracy")
@@ -180,6 +184,17 @@ def render(run: Report) -> str:
 
 def fill_template(template: str, **content: Any) -> str:
     """Render a template of this package as a self-contained page."""
+    parts = {
+        "style": _read_resource("report.css") + pages.page_style(),
+        "plotly": pages.compressed_plotly(),
+        "drawing": pages.drawing_script(),
+    }
+    return _templates().get_template(template).render(**parts, **content)
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    """Return what keeps the templates of this package, each compiled once."""
     import jinja2
 
     templates = jinja2.Environment(
@@ -193,12 +208,7 @@ def fill_template(template: str, **content: Any) -> str:
     templates.globals.update(
         number=format_number, chart=_chart_json, label=style.axis_label, evidence=_evidence
     )
-    parts = {
-        "style": _read_resource("report.css") + pages.page_style(),
-        "plotly": pages.compressed_plotly(),
-        "drawing": pages.drawing_script(),
-    }
-    return templates.get_template(template).render(**parts, **content)
+    return templates
 
 
 def format_number(name: str, value: float) -> str:

@@ -24,7 +24,8 @@ from gradus.report.reconstruction_panels import (
     reconstruction_panels,
 )
 from gradus.train.history import History
-from gradus.train.tasks.base import OutputObjective, Supervised, penalty_loss
+from gradus.train.inference import penalty_of
+from gradus.train.tasks.base import OutputObjective, Supervised
 from gradus.train.tasks.reconstruction import Reconstruction
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ def _is_penalized(model: Model) -> bool:
     task = model.task
     if isinstance(task, Reconstruction):
         task = task.supervised
-    if not isinstance(task, Supervised) or not model.history.epochs:
-        return False
-    return bool(penalty_loss(model.net, task.penalty))
+    return bool(model.history.epochs) and penalty_of(model.net, task) != 0
 
 
 def result_panels(

@@ -17,7 +17,14 @@ from gradus.nn.network import forward, fresh
 from gradus.nn.pytree import canonicalize
 from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, Samples
-from gradus.train.tasks.base import Accumulators, Task, is_head
+from gradus.train.tasks.base import (
+    Accumulators,
+    Supervised,
+    Task,
+    is_head,
+    is_penalized,
+    penalty_loss,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree, Shaped
@@ -110,6 +117,16 @@ def evaluate_batches(
     return metrics_of(task, measure_batches(net, task, Samples(x, y, weight), batch_size))
 
 
+def penalty_of(net: Layer, task: Task) -> float:
+    """Return what the penalties of a network's weights add to its loss.
+
+    One program computes it, where JAX would compile several for each weight's shape.
+    """
+    if not isinstance(task, Supervised) or not is_penalized(net, task.penalty):
+        return 0.0
+    return float(_penalty(*canonicalize((net, task.penalty))))
+
+
 def metrics_of(task: Task, total: Accumulators) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Return the loss and the metrics of accumulators, exact for any number of rows."""
     found = _compute(canonicalize(task), total)
@@ -140,6 +157,13 @@ def _measure(net: Layer, task: Task, batch: Batch) -> Accumulators:
 @with_standard_promotion
 def _compute(task: Task, accumulators: Accumulators) -> dict[str, Shaped[Array, "..."]]:
     return task.compute(accumulators)
+
+
+@cached_program
+@jax.jit
+@with_standard_promotion
+def _penalty(net: Layer, penalty: Any) -> Float[Array, ""]:
+    return penalty_loss(net, penalty)
 
 
 def _batches(

@@ -119,7 +119,7 @@ def test_trials_equal_their_models_trained_alone(measured):
     assert measured
     for trial in sweep.trials:
         one = gr.Model(**dict(resolve(sweep.model.settings, sweep.hypers, trial.values)))
-        one.fit(X, Y, **OPTIONS)
+        one.fit(X, Y, **OPTIONS, monitor=sweep.monitor)  # by the program of the others
         found = sweep.member_models(trial)[0]
         np.testing.assert_allclose(found.history["loss"], one.history["loss"], rtol=1e-4)
         np.testing.assert_allclose(found.predict(X), one.predict(X), rtol=1e-3, atol=1e-5)

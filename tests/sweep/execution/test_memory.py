@@ -34,7 +34,7 @@ def model(units=6):
 
 def is_as_alone(sweep, trial):
     one = gr.Model(**dict(resolve(sweep.model.settings, sweep.hypers, trial.values)))
-    one.fit(X, Y, **OPTIONS)
+    one.fit(X, Y, **OPTIONS, monitor=sweep.monitor)  # by the same program
     found = sweep._runner.trained_members(trial)[0].model
     for path, weight in one.weights.items():
         np.testing.assert_allclose(found.weights[path], weight, rtol=1e-4, atol=1e-6)

@@ -37,7 +37,7 @@ def kinds(**options):
 def alone(sweep, trial, x, y=Y, seed=0, **options):
     settled = dict(resolve(sweep.model.settings, sweep.hypers, trial.values))
     one = gr.Model(**(settled | {"seed": settled["seed"] + seed}))
-    one.fit(x, y, verbose=False, **(FIT | options))
+    one.fit(x, y, monitor=sweep.monitor, verbose=False, **(FIT | options))  # by the same program
     return one
 
 

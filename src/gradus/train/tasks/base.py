@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -243,6 +243,18 @@ def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
         penalty: one more penalty, on every trained weight of two axes or more.
     """
     total: Any = np.float32(0)  # which JAX does not compile a program for
+    for rule, weight in _penalized(net, penalty):
+        total = total + _one_number(penalties.get(rule), weight)
+    return total
+
+
+def is_penalized(net: Layer, penalty: Any = None) -> bool:
+    """Return whether `penalty_loss` has a weight to penalize."""
+    return next(_penalized(net, penalty), None) is not None
+
+
+def _penalized(net: Layer, penalty: Any) -> Iterator[tuple[Any, Float[Array, "..."]]]:
+    """Yield each penalty with the weight that it penalizes."""
     for _, layer in named_layers(net):
         for name, kind in layer.__dict__.get("_weights", {}).items():
             if kind != "param":
@@ -250,8 +262,7 @@ def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
             value = getattr(layer, name)
             for rule in (layer.__dict__.get(f"{name}_regularizer"), penalty):
                 if rule is not None and (rule is not penalty or value.ndim > 1):
-                    total = total + _one_number(penalties.get(rule), value)
-    return total
+                    yield rule, value
 
 
 def _one_number(penalty: penalties.Penalty, weight: Float[Array, "..."]) -> Float[Array, ""]:
