@@ -222,6 +222,21 @@ def few_mappings():
 
 
 @pytest.fixture
+def optimized(monkeypatch):
+    """Have XLA optimize programs as for users: for a test that computes longer than it compiles."""
+    from jax._src import compiler
+
+    options_of = compiler.get_compile_options
+
+    def get_compile_options(*arguments, **settings):
+        options = options_of(*arguments, **settings)
+        options.executable_build_options.debug_options.xla_backend_optimization_level = 3
+        return options
+
+    monkeypatch.setattr(compiler, "get_compile_options", get_compile_options)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     """A generator that draws the same in every run."""
     return np.random.default_rng(20240229)
