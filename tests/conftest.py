@@ -129,6 +129,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_sessionfinish():
     """Collect garbage once; pytest would look five times at all that the tests have left."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -217,8 +218,10 @@ def few_mappings():
     if made - counted[-1] > COUNTED:
         counted[:] = [made]
         if count_maps() > 40_000:  # 0 where this is not Linux; the limit is another there
+            gc.unfreeze()
             jax.clear_caches()
             gc.collect()
+    gc.freeze()  # collections that Keras and hypothesis ask for need not look at what is left
 
 
 @pytest.fixture
