@@ -129,6 +129,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_sessionfinish():
     """Collect garbage once; pytest would look five times at all that the tests have left."""
+    gc.unfreeze()
     gc.collect()
     gc.freeze()
 
@@ -217,8 +218,25 @@ def few_mappings():
     if made - counted[-1] > COUNTED:
         counted[:] = [made]
         if count_maps() > 40_000:  # 0 where this is not Linux; the limit is another there
+            gc.unfreeze()
             jax.clear_caches()
             gc.collect()
+    gc.freeze()  # collections that Keras and hypothesis ask for need not look at what is left
+
+
+@pytest.fixture
+def optimized(monkeypatch):
+    """Have XLA optimize programs as for users: for a test that computes longer than it compiles."""
+    from jax._src import compiler
+
+    options_of = compiler.get_compile_options
+
+    def get_compile_options(*arguments, **settings):
+        options = options_of(*arguments, **settings)
+        options.executable_build_options.debug_options.xla_backend_optimization_level = 3
+        return options
+
+    monkeypatch.setattr(compiler, "get_compile_options", get_compile_options)
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,11 +27,22 @@ def test_pages_are_found():
     assert {"README.md", "docs/index.md", "docs/how-to/tables.md"} <= set(WITH_PYTHON)
 
 
+def run_here(command, run=subprocess.run, **options):
+    """Run a command line of gradus in this process, which has imported it."""
+    from gradus.apps.cli import main
+
+    if command[:3] != [sys.executable, "-m", "gradus"]:
+        return run(command, **options)
+    assert main(command[3:]) == 0
+    return subprocess.CompletedProcess(command, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras 3.15
 @pytest.mark.parametrize("page", WITH_PYTHON)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "run", run_here)
     code = "\n".join(blocks(page, "python"))
     assert "import gradus as gr" in code
     exec(compile(code, page, "exec"), {"__name__": "__main__"})  # noqa: S102 - it is our own page
@@ -71,11 +84,12 @@ def test_the_command_lines_of_the_readme_run(tmp_path, monkeypatch, capsys):
 
 
 def shortened(words):
-    """A command that trains, with 2 epochs."""
+    """A command that trains, with 2 epochs, and a sweep of 4 trials."""
     if words[0] not in ("train", "sweep"):
         return words
     kept = " ".join(words) if "--epochs" in words else " ".join([*words, "--epochs", "0"])
-    return re.sub(r"--epochs \d+", "--epochs 2", kept).split(" ")
+    fewer = re.sub(r"--trials \d+", "--trials 4", re.sub(r"--epochs \d+", "--epochs 2", kept))
+    return fewer.split(" ")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if command_lines(page)])

@@ -84,8 +84,17 @@ def test_pages_are_laid_out_with_the_lessons(build, tmp_path):
     assert "project/benchmarks.md" in (tmp_path / "docs" / "performance.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_site_is_built(build, tmp_path, monkeypatch):
+    """With the modules that define public names; the others' docstrings are read below."""
     pytest.importorskip("zensical")
+    names = build.public_names(build.parsed(build.PACKAGE / "__init__.py"))
+    public = {module for home, name in names for module in (home, f"{home}.{name}")}
+    shown = [
+        package._replace(parts=[module for module in package.parts if module.name in public])
+        for package in build.packages()
+    ]
+    monkeypatch.setattr(build, "packages", lambda: shown)
     monkeypatch.setattr(build, "STAGE", tmp_path / "stage")
     monkeypatch.setattr(build, "SITE", tmp_path / "site")
     (tmp_path / "site" / "lessons").mkdir(parents=True)
@@ -93,6 +102,27 @@ def test_the_site_is_built(build, tmp_path, monkeypatch):
     assert build.main() == 0
     assert (tmp_path / "site" / "lessons" / "xor.html").read_text() == "a lesson"
     assert (tmp_path / "site" / "reference" / "gradus" / "sweep" / "index.html").exists()
+
+
+def documented(part):
+    """Yield the docstrings of a module or a class, and of all that is defined in it."""
+    for member in part.members.values():
+        if not member.is_alias:
+            if member.docstring:
+                yield member.docstring
+            if member.is_module or member.is_class:
+                yield from documented(member)
+
+
+@pytest.mark.slow
+def test_docstrings_fit_their_signatures(build, caplog):
+    """Of all modules, as the reference reads them."""
+    griffe = pytest.importorskip("griffe")
+    settings = griffe.load_extensions(str(ROOT / "docs" / "griffe_settings.py"))
+    package = griffe.load("gradus", search_paths=[build.PACKAGE.parent], extensions=settings)
+    parsed = [docstring.parse("google") for docstring in documented(package)]
+    assert len(parsed) > 3000
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 def test_code_in_a_line_breaks_between_words_and_in_no_flag(build):

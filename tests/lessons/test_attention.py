@@ -6,7 +6,7 @@ from gradus.lessons.catalog import run_lesson
 
 
 @pytest.mark.slow
-def test_attention_finds_the_answer_where_it_stands():
+def test_attention_finds_the_answer_where_it_stands(optimized):
     for seed in range(1):
         numbers = run_lesson("attention", quiet=True, seed=seed, epochs=6)[2]
         assert numbers["accuracy_with_attention"] > 0.93

@@ -7,7 +7,7 @@ from gradus.lessons.page import Page
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0])
 def test_wrong_answers_on_unseen_images_fall_and_rise_again(seed):
     found = lesson(Page(quiet=True), samples=400, epochs=120, seeds=2, seed=seed)
     assert found["wrong_unseen_at_best"] < 0.5 * found["wrong_unseen_after_one_epoch"]

@@ -8,7 +8,7 @@ from gradus.lessons.page import Page, TableBlock
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0])
 def test_the_signal_fades_explodes_or_lives(seed):
     page = Page(quiet=True)
     left = lesson(page, width=60, samples=50, seed=seed)

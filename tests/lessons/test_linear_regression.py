@@ -1,5 +1,6 @@
 """Gradient descent arrives at the least-squares solution."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -10,12 +11,15 @@ from gradus.lessons.catalog import run_lesson
 from gradus.lessons.page import FigureBlock, TableBlock
 
 
+@functools.cache
+def run(seed):
+    return run_lesson("linear-regression", quiet=True, samples=30, epochs=400, seed=seed)[1:]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_it_equals_least_squares(seed):
-    _, page, numbers = run_lesson(
-        "linear-regression", quiet=True, samples=30, epochs=400, seed=seed
-    )
+    page, numbers = run(seed)
     shown = [b.figure for b in page.blocks if isinstance(b, FigureBlock)][-1]
     points = next(trace for trace in shown.data if trace.mode == "markers")
     theirs = linregress(points.x, points.y)
@@ -29,7 +33,7 @@ def test_it_equals_least_squares(seed):
 
 @pytest.mark.slow
 def test_the_path_drawn_ends_in_the_lowest_point():
-    _, page, numbers = run_lesson("linear-regression", quiet=True, samples=30, epochs=400)
+    page, numbers = run(0)
     surface, lines = (b.figure for b in page.blocks if isinstance(b, FigureBlock))
     contour, path = surface.data
     points = next(trace for trace in lines.data if trace.mode == "markers")

@@ -9,7 +9,7 @@ from gradus.lessons.xor import X, lesson, network, on_band, on_dead
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1000])
+@pytest.mark.parametrize("seed", [0])
 def test_a_nonlinearity_solves_xor_for_nearly_every_seed_and_a_linear_network_for_none(seed):
     found = lesson(Page(quiet=True), seeds=40, epochs=200, seed=seed)
     assert found["share_solved_tanh"] >= 0.95

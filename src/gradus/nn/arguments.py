@@ -5,9 +5,10 @@ A space passes: a sweep makes the layers of a trial anew, with the values of the
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gradus.checks import (
@@ -33,9 +34,20 @@ _KINDS = {
 }
 
 
+def _parameters(layer: Layer) -> Mapping[str, inspect.Parameter]:
+    """Return the arguments of a layer's `__init__`, looked up once for each class."""
+    cls: Any = type(layer)  # to mypy no class is hashable
+    return _parameters_of(cls)
+
+
+@functools.cache
+def _parameters_of(cls: Any) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(cls).parameters
+
+
 def values_of(layer: Layer, name: str) -> Iterator[Any]:
     """Yield what an argument of a layer may be, without None where that is the default."""
-    default = inspect.signature(type(layer)).parameters[name].default
+    default = _parameters(layer)[name].default
     return (v for v in given_values(getattr(layer, name)) if v is not None or default is not None)
 
 
@@ -68,7 +80,7 @@ def check_flags(layer: Layer) -> None:
     Raises:
         GradusError: naming the layer's class, the argument, and its value.
     """
-    for name, parameter in inspect.signature(type(layer)).parameters.items():
+    for name, parameter in _parameters(layer).items():
         if parameter.annotation in ("bool", bool) and name in vars(layer):
             for value in given_values(vars(layer)[name]):
                 flag(name, value, type(layer).__name__)
@@ -95,7 +107,7 @@ def activation_hint(layer: Layer, value: Any) -> str:
         layer: the layer that takes the arguments.
         value: what one of them was given.
     """
-    takes = "activation" in inspect.signature(type(layer)).parameters
+    takes = "activation" in _parameters(layer)
     if not takes or not isinstance(value, str) or value.lower() not in activations.REGISTRY:
         return ""
     return f" For the activation write {type(layer).__name__}(…, activation={value!r})."
