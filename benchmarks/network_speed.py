@@ -26,10 +26,10 @@ class Case(NamedTuple):
 KERAS, TORCH = "keras (jax)", "torch eager"
 CASES = {
     "cnn": Case(
-        "CNN (conv 32, pool, conv 64, pool, dense 128)", 64, 6_400, {TORCH: 1.0, KERAS: 2.0}
+        "CNN (conv 32, pool, conv 64, pool, dense 128)", 64, 6_400, {TORCH: 1.5, KERAS: 2.0}
     ),
-    "lstm": Case("LSTM(128) over 28 steps of 28", 64, 6_400, {TORCH: 1.0, KERAS: 1.5}),
-    "autoencoder": Case("autoencoder 784-128-32-128-784", 128, 60_000, {TORCH: 2.0, KERAS: 1.4}),
+    "lstm": Case("LSTM(128) over 28 steps of 28", 64, 6_400, {TORCH: 1.2, KERAS: 1.5}),
+    "autoencoder": Case("autoencoder 784-128-32-128-784", 128, 60_000, {TORCH: 2.5, KERAS: 1.4}),
     "gan": Case("GAN of dense networks of 128", 128, 60_000, {TORCH: 3.0}),
 }
 

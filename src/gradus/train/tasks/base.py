@@ -233,7 +233,7 @@ def predictions(loss: Loss | None, head: Head) -> Float[Array, "batch ..."]:
     return head.logits if end is None else end(head.logits)
 
 
-def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
+def penalty_loss(net: Layer, penalty: Any = None) -> Float[Any, ""]:
     """Return the sum of a network's penalties.
 
     A layer's attribute `kernel_regularizer` penalizes its weight `kernel`, and so for any name.
