@@ -110,10 +110,17 @@ def call_kernel(context: Any, call: ProductCall) -> Any:
     return _WRITE(context.replace(avals_in=shapes), *operands, **named)
 
 
+def find_operation(value: Any, name: str) -> Any:
+    """Return the operation of a name whose result a value being lowered is, or None."""
+    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
+    known = operation is not None and operation.name == f"stablehlo.{name}"
+    return operation if known else None
+
+
 def find_call(value: Any) -> ProductCall | None:
     """Return the call whose result a value of a program being lowered is, or None."""
-    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
-    if operation is None or operation.name != "stablehlo.custom_call":
+    operation = find_operation(value, "custom_call")
+    if operation is None:
         return None
     attributes = operation.attributes
     if ir.StringAttr(attributes["call_target_name"]).value != "gradus_matmul":
@@ -125,9 +132,9 @@ def find_call(value: Any) -> ProductCall | None:
 
 def factors_of_product(value: Any) -> list[Any]:
     """Return a and b if a value of a program being lowered is the kernel's aᵀ b, or nothing."""
-    operation = getattr(value.owner, "operation", None)
-    if operation is not None and operation.name == "stablehlo.reshape":  # that of a bias is a row
-        value = operation.operands[0]
+    reshaping = find_operation(value, "reshape")  # that of a bias is a row
+    if reshaping is not None:
+        value = reshaping.operands[0]
     call = find_call(value)
     return call.operands if call and call[1:] == (True, False, "") else []
 

@@ -14,7 +14,7 @@ from jax.extend.core import Primitive
 from jax.extend.mlir.dialects import stablehlo as hlo
 
 from gradus.kernels.library import in_use
-from gradus.kernels.matmul import factors_of_product
+from gradus.kernels.matmul import factors_of_product, find_operation
 from gradus.kernels.primitive import define_kernel
 
 
@@ -171,10 +171,8 @@ def _scales(value: Any, weight: Any) -> list[Any]:
 
 def _operands(value: Any, name: str) -> list[Any]:
     """Return the operands of the operation of a name whose result a value is, or nothing."""
-    operation = getattr(value.owner, "operation", None)  # of an argument, it is a block
-    if operation is None or operation.name != f"stablehlo.{name}":
-        return []
-    return list(operation.operands)
+    operation = find_operation(value, name)
+    return [] if operation is None else list(operation.operands)
 
 
 def _shapes(_: Any, loss: Any, *arrays: Any, rule: str, decays: str) -> list[Any]:

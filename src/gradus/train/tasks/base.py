@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from gradus.checks import as_result
 from gradus.errors import GradusError, ShapeError
@@ -233,7 +232,7 @@ def predictions(loss: Loss | None, head: Head) -> Float[Array, "batch ..."]:
     return head.logits if end is None else end(head.logits)
 
 
-def penalty_loss(net: Layer, penalty: Any = None) -> Float[Any, ""]:
+def penalty_loss(net: Layer, penalty: Any = None) -> Float[Array, ""]:
     """Return the sum of a network's penalties.
 
     A layer's attribute `kernel_regularizer` penalizes its weight `kernel`, and so for any name.
@@ -242,7 +241,7 @@ def penalty_loss(net: Layer, penalty: Any = None) -> Float[Any, ""]:
         net: the network.
         penalty: one more penalty, on every trained weight of two axes or more.
     """
-    total: Any = np.float32(0)  # which JAX does not compile a program for
+    total = jnp.float32(0)
     for rule, weight in _penalized(net, penalty):
         total = total + _one_number(penalties.get(rule), weight)
     return total
