@@ -45,7 +45,7 @@ LIBRARIES = {
     "torch": "PyTorch",
     "optuna": "Optuna",
 }  # package names, and display names
-SHOWN = ("gradus", "Python", "JAX", "Keras", "PyTorch", "scikit-learn", "Optuna")  # on the pages
+SHOWN = ("Python", "JAX", "Keras", "PyTorch", "scikit-learn", "Optuna")  # on the pages
 MATMUL = 2048  # size of the square matrices whose product measures the machine
 
 
@@ -492,15 +492,15 @@ def spread(mean: float | None, error: float | None, percent: bool) -> str:
     return f"{number(round(mean * factor, 6), 4)} ± {number(round(error * factor, 6), 2)}{unit}"
 
 
-def on(result: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the machine and the versions of a result."""
+def setup(result: Mapping[str, Any]) -> str:
+    """Return the machine and the libraries of a result."""
     machine, found = result["machine"], result["versions"]
     named = ", ".join(f"{name} {found[name]}" for name in SHOWN if name in found)
-    return f"{machine['cores']} cores, {machine['cpu']}", named
+    return f"{machine['cores']} cores, {machine['cpu']}, with {named}"
 
 
 def origin(result: Mapping[str, Any]) -> str:
     """Return a sentence that says when and on what a result was measured."""
-    machine, named = on(result)
     rounds = f"medians of {result['rounds']} rounds" if result["rounds"] != 1 else "one round"
-    return f"Measured {result['date']} on {machine}, with {named}; {rounds}."
+    code = f"gradus {result['versions']['gradus']}"
+    return f"Measured {result['date']} on {setup(result)}, {code}; {rounds}."

@@ -12,9 +12,11 @@ import importlib
 import json
 import re
 import shutil
+import string
 import subprocess
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +52,31 @@ def blocks(results: Path) -> dict[str, str]:
 
 
 def measured(results: list[dict[str, Any]]) -> str:
-    """Return the table that says when and on what the results were measured."""
-    rows = []
+    """Return the table that says when and on what the results were measured, and what to know."""
+    rows, setups, notes = [], [], []
     for result in results:
-        left_out = {**result.get("left_out", {})}
-        for group in ("batches", "networks", "cases"):
-            for part in result.get(group, {}).values():
-                left_out |= part.get("left_out", {})
-        notes = [result.get("source", "")]
-        notes += [f"{name}: {why.splitlines()[0]}" for name, why in left_out.items()]
-        script, shown = f"`{result['benchmark']}.py`", "; ".join(filter(None, notes))
-        rows.append([script, result["date"], result["rounds"], *common.on(result), shown])
-    return common.table(["script", "date", "rounds", "machine", "versions", "notes"], rows)
+        script = f"`{result['benchmark']}.py`"
+        setup = common.setup(result)
+        if setup not in setups:
+            setups.append(setup)
+        code = result["versions"]["gradus"].partition(" at ")[2]
+        letter = string.ascii_uppercase[setups.index(setup)]
+        rows.append([script, result["date"], code or "–", result["rounds"], letter])
+        notes += [f"- {script}: {note}." for note in remarks(result)]
+    table = common.table(["script", "date", "commit", "rounds", "on"], rows)
+    legend = [f"- {string.ascii_uppercase[i]}: {each}." for i, each in enumerate(setups)]
+    lines = [textwrap.fill(line, 100, subsequent_indent="  ") for line in [*legend, *notes]]
+    return table + "\n\n" + "\n".join(lines)
+
+
+def remarks(result: dict[str, Any]) -> list[str]:
+    """Return what to know about a result: where it is from, and which peers were left out."""
+    left_out = {**result.get("left_out", {})}
+    for group in ("batches", "networks", "cases"):
+        for part in result.get(group, {}).values():
+            left_out |= part.get("left_out", {})
+    missing = [f"{name}: {why.splitlines()[0]}" for name, why in left_out.items()]
+    return [note.rstrip(".") for note in [result.get("source", ""), *missing] if note]
 
 
 def filled(page: str, found: dict[str, str]) -> str:
