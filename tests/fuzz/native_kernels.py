@@ -31,6 +31,7 @@ from gradus.kernels.recurrence import (
     plain_sequence,
 )
 from gradus.kernels.rows import gather_rows
+from gradus.kernels.statistics import Outputs, WeightChange, plain_statistics, statistics
 from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
 
 CALLS = 40  # in a program: compiling takes longer than running
@@ -154,6 +155,20 @@ def check_sequences(rng):
             np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
+def check_statistics(rng):
+    """Add up outputs and weights of many shapes, a few of them large."""
+    most = [9 if i % 10 else 400 for i in range(CALLS)]
+    shapes = [tuple(rng.integers(1, m, rng.integers(1, 4 if m < 10 else 3))) for m in most]
+    outputs = [draw(rng, *shape) + 1 for shape in shapes]
+    layers = [Outputs(o, o > 1.5 if rng.integers(2) else None) for o in outputs]
+    layers.insert(int(rng.integers(CALLS)), Outputs(None))
+    changes = [WeightChange(*(draw(rng, *shape[1:]) for _ in range(3))) for shape in shapes]
+    with kernels():
+        found = jax.jit(statistics)(layers, changes)
+    expected = jax.jit(plain_statistics)(layers, changes)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
 def check_errors(rng):
     """Call with shapes that do not fit, and with rows that are not there."""
     a, b, c = (tuple(int(size) for size in rng.integers(1, 9, 2)) for _ in range(3))
@@ -166,6 +181,9 @@ def check_errors(rng):
         ),
         lambda: jax.ffi.ffi_call("gradus_take_rows", jax.ShapeDtypeStruct((1, a[1]), jnp.float32))(
             jnp.array([a[0] + c[0] - 1], jnp.int32), jnp.zeros(a)
+        ),
+        lambda: jax.ffi.ffi_call("gradus_statistics", result.update(shape=(6,)))(
+            jnp.zeros(a), layers="-s"[int(rng.integers(2))]
         ),
     ]
     for call in calls:
@@ -183,6 +201,7 @@ CHECKS = (
     check_products_with_updates,
     check_rows,
     check_sequences,
+    check_statistics,
     check_errors,
 )
 

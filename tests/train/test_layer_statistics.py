@@ -59,7 +59,7 @@ def look(net, optimizer, task=None):
 
 
 @pytest.mark.slow
-def test_probes_equal_numpy(monkeypatch):
+def test_probes_equal_numpy():
     net = gr.Sequential([gr.Dense(4), gr.Activation("relu"), gr.Dense(3, "sigmoid"), gr.Dense(1)])
     net = gr.init(net, 0, X)
     drawn = dict(weights(net))
@@ -94,10 +94,6 @@ def test_probes_equal_numpy(monkeypatch):
         np.testing.assert_allclose(found["update"][at], np.linalg.norm(value) / 2, rtol=1e-3)
     norms = [np.linalg.norm(drawn[path]) for path in trained]
     np.testing.assert_allclose(found["weight"], norms, rtol=1e-5)
-
-    monkeypatch.setattr(layer_statistics, "SMALL", 0)  # large arrays are added up one by one
-    for name, numbers in look(net, gr.SGD(0.5))[0].items():
-        np.testing.assert_allclose(numbers, found[name], rtol=1e-5, err_msg=name)
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ TARGETS = (
     "gradus_take_rows",
     "gradus_recurrence",
     "gradus_recurrence_gradient",
+    "gradus_statistics",
 )
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from gradus.kernels.library import kernels
+from gradus.kernels.statistics import UNRECORDED
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
 from gradus.nn.network import fresh, with_weights
@@ -31,7 +32,7 @@ from gradus.program_cache import cached_program
 from gradus.train.batches import Batch, BatchSource, gather_batch
 from gradus.train.devices import gather_shards
 from gradus.train.early_stopping import EarlyStopping
-from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.layer_statistics import layer_statistics
 from gradus.train.state import StepState, TrainState
 from gradus.train.tasks.base import Accumulators, Task
 from gradus.train.update import StepTrace, update_weights

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cfloat>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
@@ -67,8 +69,18 @@ struct Sequences {
   float* dr;  // the gradient of h · U + b; dx where they are the same
 };
 
+// What a layer gave for some samples, and sums over them that each unit has.
+struct Outputs {
+  const float* values;  // (samples × units)
+  int64_t samples, units;
+  double* means;
+  double* sizes;    // of absolute values
+  double* squares;  // of deviations from the mean
+};
+
 // Memory for `size` numbers, whose values are anything; what a thread had before it is used again.
-float* scratch(std::vector<float>& memory, size_t size) {
+template <typename Number>
+Number* scratch(std::vector<Number>& memory, size_t size) {
   if (memory.size() < size) memory.resize(size);
   return memory.data();
 }
@@ -79,6 +91,7 @@ constexpr int64_t kRows = 4;
 #include "matmul.inc"
 #include "optimizers.inc"
 #include "recurrence.inc"
+#include "statistics.inc"
 #undef LANES
 }  // namespace baseline
 
@@ -93,6 +106,7 @@ constexpr int64_t kRows = 6;
 #include "matmul.inc"
 #include "optimizers.inc"
 #include "recurrence.inc"
+#include "statistics.inc"
 #undef LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -106,6 +120,7 @@ constexpr int64_t kRows = 8;
 #include "matmul.inc"
 #include "optimizers.inc"
 #include "recurrence.inc"
+#include "statistics.inc"
 #undef GRADUS_RECIPROCALS
 #undef LANES
 }  // namespace avx512
@@ -134,6 +149,8 @@ struct Kernels {
   void (*add_half)(const Product&, const float*);
   Optimizer optimizers[5];
   Recurrence recurrences[2];
+  double (*sum_squares)(const float*, const float*, int64_t);
+  void (*sum_units)(const Outputs&, int64_t, int64_t);
 };
 
 #define RULE(space, name, type) \
@@ -141,16 +158,15 @@ struct Kernels {
 #define CELL(space, name, type)                                                    \
   {name, space::type::kWidth, space::type::kKept, space::run_forward<space::type>, \
    space::run_backward<space::type>}
-#define KERNELS(space)                                                         \
-  {                                                                            \
-    #space, space::matmul_part, space::add_half,                               \
-        {RULE(space, "adam", Adam), RULE(space, "sgd", Descent),               \
-         RULE(space, "momentum", Momentum), RULE(space, "nesterov", Nesterov), \
-         RULE(space, "rmsprop", RMSprop)},                                     \
-    {                                                                          \
-      CELL(space, "lstm", Lstm), CELL(space, "gru", Gru)                       \
-    }                                                                          \
-  }
+#define KERNELS(space)                                                                         \
+  {#space,                                                                                     \
+   space::matmul_part,                                                                         \
+   space::add_half,                                                                            \
+   {RULE(space, "adam", Adam), RULE(space, "sgd", Descent), RULE(space, "momentum", Momentum), \
+    RULE(space, "nesterov", Nesterov), RULE(space, "rmsprop", RMSprop)},                       \
+   {CELL(space, "lstm", Lstm), CELL(space, "gru", Gru)},                                       \
+   space::sum_squares,                                                                         \
+   space::sum_units}
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
@@ -172,6 +188,8 @@ std::vector<const Kernels*> supported() {
 }
 
 const Kernels* chosen = supported().front();
+
+constexpr float kUnrecorded = -FLT_MAX;  // where there is nothing to record
 
 #include "threads.inc"
 
@@ -499,6 +517,91 @@ ffi::Error take_rows(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs ar
   return ffi::Error::Success();
 }
 
+constexpr double kOperationsPerOutput = 8;  // that take as long as to add up one
+
+// Writes of a layer: the mean of its outputs, the share of silent channels, the variance of the
+// units' means, the mean of their variances, and the share of saturated outputs.
+void write_layer(const Caller& caller, Outputs o, int64_t channels, const bool* saturated,
+                 float* to) {
+  static thread_local std::vector<double> memory;
+  o.means = scratch(memory, 3 * o.units + channels);
+  o.sizes = o.means + o.units, o.squares = o.sizes + o.units;
+  double* of_channels = o.squares + o.units;
+  const int64_t size = o.samples * o.units;
+  in_parts(caller, kOperationsPerOutput * size, o.units, 64,
+           [&](int64_t first, int64_t last) { chosen->sum_units(o, first, last); });
+  std::fill_n(of_channels, channels, 0.0);
+  double mean = 0, between = 0, within = 0;
+  for (int64_t j = 0; j < o.units; ++j) {
+    of_channels[j % channels] += o.sizes[j];
+    mean += o.means[j];
+    within += o.squares[j];
+  }
+  mean /= o.units;
+  for (int64_t j = 0; j < o.units; ++j) between += (o.means[j] - mean) * (o.means[j] - mean);
+  to[0] = mean;
+  to[1] = std::count(of_channels, of_channels + channels, 0.0) / static_cast<double>(channels);
+  to[2] = between / o.units;
+  to[3] = within / size;
+  to[4] = saturated ? std::count(saturated, saturated + size, true) / static_cast<double>(size)
+                    : kUnrecorded;
+}
+
+// Arguments: for each of `layers` its outputs (samples first), then, where it has an s, which of
+// them are saturated; nothing where it has an m. Then of each weight its gradient, itself, and what
+// it becomes. Result: five numbers for each layer, and three for each weight, the sums of the
+// squares of the gradient, the weight, and its change.
+ffi::Error statistics(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs arguments,
+                      ffi::Result<ffi::BufferR1<ffi::F32>> result, std::string_view layers) {
+  const auto wrong = [] {
+    return ffi::Error::InvalidArgument("statistics: the arrays do not fit");
+  };
+  const Caller caller = {pool, run.run_id};
+  float* to = result->typed_data();
+  const float* end = to + result->element_count();
+  size_t next = 0;
+  for (char kind : layers) {
+    if (end - to < 5) return wrong();
+    if (kind == 'm') {
+      std::fill_n(to, 5, kUnrecorded);
+    } else {
+      auto outputs = arguments.get<ffi::AnyBuffer>(next++);
+      if (!outputs || outputs->element_type() != ffi::F32 || outputs->dimensions().size() == 0 ||
+          outputs->element_count() == 0)
+        return wrong();
+      const auto shape = outputs->dimensions();
+      const int64_t samples = shape[0], units = outputs->element_count() / samples;
+      const bool* saturated = nullptr;
+      if (kind == 's') {
+        auto mask = arguments.get<ffi::AnyBuffer>(next++);
+        if (!mask || mask->element_type() != ffi::PRED ||
+            mask->element_count() != outputs->element_count())
+          return wrong();
+        saturated = mask->typed_data<bool>();
+      }
+      write_layer(caller, {outputs->typed_data<float>(), samples, units, nullptr, nullptr, nullptr},
+                  shape.size() == 1 ? 1 : shape.back(), saturated, to);
+    }
+    to += 5;
+  }
+  for (; next < arguments.size(); next += 3, to += 3) {
+    const float* arrays[3];
+    size_t size = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      auto array = arguments.get<ffi::AnyBuffer>(next + k);
+      if (!array || array->element_type() != ffi::F32 || end - to < 3 ||
+          (k && array->element_count() != size))
+        return wrong();
+      size = array->element_count();
+      arrays[k] = array->typed_data<float>();
+    }
+    to[0] = chosen->sum_squares(arrays[0], nullptr, size);
+    to[1] = chosen->sum_squares(arrays[1], nullptr, size);
+    to[2] = chosen->sum_squares(arrays[2], arrays[1], size);
+  }
+  return to == end ? ffi::Error::Success() : wrong();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
@@ -546,6 +649,14 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_recurrence_gradient, recurrence_gradient,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     gradus_take_rows, take_rows,
     ffi::Ffi::Bind().Ctx<ffi::ThreadPool>().Ctx<ffi::RunId>().RemainingArgs().RemainingRets());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_statistics, statistics,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::BufferR1<ffi::F32>>()
+                                  .Attr<std::string_view>("layers"));
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.

@@ -21,6 +21,7 @@ from jax import lax
 
 from gradus.errors import DataError
 from gradus.kernels.library import kernels
+from gradus.kernels.statistics import UNRECORDED
 from gradus.nn import prng
 from gradus.nn.casting import with_standard_promotion
 from gradus.nn.layer import Layer
@@ -32,7 +33,7 @@ from gradus.train.batches import Batch, BatchSource, Samples, entry
 from gradus.train.devices import put_on_device
 from gradus.train.early_stopping import EarlyStopping
 from gradus.train.history import History
-from gradus.train.layer_statistics import UNRECORDED, layer_statistics
+from gradus.train.layer_statistics import layer_statistics
 from gradus.train.loop import EpochProgram, Listener
 from gradus.train.program import (
     RECORDED_EPOCHS,
