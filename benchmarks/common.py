@@ -158,8 +158,12 @@ class Worker:
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Return the environment of a worker: the CPU, quiet libraries, and caches in one folder."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION_CACHE")}
+    """Return the environment of a worker: the CPU, quiet libraries, and caches in one folder.
+
+    Python keeps bytecode, as it does by default: pip has compiled that of the peers already.
+    """
+    left_out = ("JAX_COMPILATION_CACHE", "PYTHONDONTWRITEBYTECODE")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
     return inherited | {
         "JAX_PLATFORMS": "cpu",
         "KERAS_BACKEND": "jax",
