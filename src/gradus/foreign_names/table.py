@@ -15,6 +15,7 @@ from gradus.foreign_names.estimator_names import (
     ESTIMATOR_FIT,
 )
 from gradus.foreign_names.keras_names import KERAS_NAMES
+from gradus.foreign_names.module_names import MODULE_NAMES
 from gradus.foreign_names.table_arguments import LOAD, TABLE_OPTIONS
 
 _SHAPE = "not needed: the first batch says the shape"
@@ -37,7 +38,7 @@ _WANDB = "`gr.trackers.WandB()`, the argument trackers of fit"
 _BEST = "`sweep.best`, a trained model"
 
 # Classes, functions, and modules at `gr.…`.
-NAMES = KERAS_NAMES | {
+_OTHER_NAMES = {
     "AdaptiveAvgPool2d": "`gr.GlobalAveragePooling2D()`",
     "BCELoss": '`gr.Model(net, "binary_crossentropy")`',
     "BCEWithLogitsLoss": '`gr.Model(net, "binary_crossentropy")`, with or without a last sigmoid',
@@ -88,6 +89,7 @@ NAMES = KERAS_NAMES | {
     "to_categorical": "not needed: the loss sparse_categorical_crossentropy takes labels",
     "train_test_split": "`gr.data.split(len(x), 0.2)`, which returns the rows of both parts",
 }
+NAMES = KERAS_NAMES | MODULE_NAMES | _OTHER_NAMES
 
 _OPTIMIZER = {
     "amsgrad": "not available: `gr.RAdam()` and `gr.Nadam()` are other forms of Adam",
