@@ -270,6 +270,8 @@ def test_what_a_loss_gives():
         ({"dropout": gr.uniform(0, 0.5)}, r"Classifier\(dropout=uniform.*gr\.SearchCV"),
         ({"optimizer": gr.SGD(gr.log_uniform(1e-3, 1))}, r"log_uniform.*gr\.Sweep"),
         ({"layers": 64}, r"write a list, \[64\]"),
+        ({"layers": "64, 32"}, r"write a list, \[64, 32\]"),
+        ({"drop_columns": "a,b"}, r"write a list, \['a', 'b'\]"),
         ({"layers": (0,)}, r"layers\[0\] = "),
         ({"activation": "rleu"}, "Did you mean 'relu'"),
         ({"activation": np.tanh}, "activation = .*expected str, got"),

@@ -27,7 +27,13 @@ from gradus.data.columns.unseen import (
     unseen_levels,
     unseen_texts,
 )
-from gradus.data.encoder_choice import fit_encoder, holds_texts, leak_of, value_notes
+from gradus.data.encoder_choice import (
+    check_readable,
+    fit_encoder,
+    holds_texts,
+    leak_of,
+    value_notes,
+)
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -128,6 +134,7 @@ class TablePreprocessor:
         columns: list[ColumnEncoder] = []
         known = dict(table.formats)
         inputs = [s for s in table.frame.get_columns() if s.name not in {*targets, *drop}]
+        check_readable(inputs)
         for series in inputs:
             name = series.name
             told = options.format_of(name).kind is not None
