@@ -43,6 +43,9 @@ SECTIONS = {
     "Attributes of a history": ATTRIBUTES["History"],
     "Attributes of `gr.Classifier` and `gr.Regressor`": ATTRIBUTES["NetworkEstimator"],
     "Attributes of a sweep": ATTRIBUTES["Sweep"],
+    "Attributes of a run, `gr.load(folder)`": ATTRIBUTES["Run"],
+    "Attributes of `gr.data.load(…)`": ATTRIBUTES["Dataset"],
+    "Attributes of preprocessors": ATTRIBUTES["TablePreprocessor"],
 }
 
 
@@ -64,5 +67,7 @@ def test_the_page_shows_the_rows_of_a_table(heading):
 def test_no_rows_are_left_out():
     shown = [id(rows) for rows in SECTIONS.values()]
     others = {id(ARGUMENTS[name]) for name in ("Optimizer", "RMSprop", "Sweep.fit")}
+    assert ATTRIBUTES["ArrayPreprocessor"].items() <= ATTRIBUTES["TablePreprocessor"].items()
+    others.add(id(ATTRIBUTES["ArrayPreprocessor"]))
     for rows in [NAMES, PACKAGES, *WORDS.values(), *ARGUMENTS.values(), *ATTRIBUTES.values()]:
         assert id(rows) in {*shown, *others}

@@ -12,6 +12,7 @@ import pytest
 
 import gradus as gr
 from gradus.errors import ArgumentError
+from gradus.experiments.run import Run
 from gradus.foreign_names.module_names import PACKAGES
 from gradus.foreign_names.table import ARGUMENTS, ATTRIBUTES, NAMES
 
@@ -85,6 +86,7 @@ def test_an_argument_of_another_library_is_answered(place, name, names):
             "Sweep": names["sweep"],
             "NetworkEstimator": gr.Classifier(),
             "Layer": names["layer"],
+            "Model": gr.Model if method == "load" else names["model"],
         }
         calls = [getattr(owners.get(cls, names["model"]), method)]
     else:
@@ -113,7 +115,11 @@ def test_an_argument_of_another_library_is_answered(place, name, names):
 def test_an_attribute_of_another_library_is_answered(place, name, names):
     owners = {
         "BaseModel": [names["model"]],
+        "ArrayPreprocessor": [gr.data.ArrayPreprocessor()],
+        "Dataset": [gr.data.load("iris")],
         "Layer": [names["layer"], names["model"].net],
+        "Run": [Run(names["folder"])],
+        "TablePreprocessor": [gr.data.TablePreprocessor.fit({"a": [1, 2]})],
         "History": [names["history"]],
         "NetworkEstimator": [gr.Classifier(), gr.Regressor()],
         "Sweep": [names["sweep"]],

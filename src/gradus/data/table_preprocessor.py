@@ -42,6 +42,7 @@ from gradus.data.targets import Classes, SeveralTargets, Target, require_target
 from gradus.drawing.notebook import html_table
 from gradus.errors import DataError, TooLargeError, no_column
 from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.host_memory import host_free_bytes, readable
 from gradus.records import as_plain, as_record
 
@@ -79,6 +80,9 @@ class TablePreprocessor:
     formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
     options: TableOptions = AUTOMATIC_TABLE
     ranges: Mapping[str, TrainingRange] = field(default_factory=dict)
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     @classmethod
     def fit(

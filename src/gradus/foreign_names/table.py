@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gradus.foreign_names.data_names import (
+    DATASET_ATTRIBUTES,
+    PREPROCESSOR_ATTRIBUTES,
+    RUN_ATTRIBUTES,
+    TABLE_PREPROCESSOR_ATTRIBUTES,
+)
 from gradus.foreign_names.estimator_names import (
     ESTIMATOR,
     ESTIMATOR_ATTRIBUTES,
@@ -450,9 +456,13 @@ _SWEEP_ATTRIBUTES = {
 
 # Attributes, by the class of the object or a base of it.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+    "ArrayPreprocessor": PREPROCESSOR_ATTRIBUTES,
     "BaseModel": _MODEL_ATTRIBUTES,
+    "Dataset": DATASET_ATTRIBUTES,
     "History": _HISTORY_ATTRIBUTES,
     "Layer": _NETWORK_ATTRIBUTES,
     "NetworkEstimator": ESTIMATOR_ATTRIBUTES,
+    "Run": RUN_ATTRIBUTES,
     "Sweep": _SWEEP_ATTRIBUTES,
+    "TablePreprocessor": TABLE_PREPROCESSOR_ATTRIBUTES,
 }
