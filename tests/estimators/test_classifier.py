@@ -309,6 +309,12 @@ def test_wrong_data_are_named(iris, fitted):
         gr.Classifier().fit(x, np.ones(150, int))
     with pytest.raises(ValueError, match="zero"):
         gr.Classifier().fit(x, y, sample_weight=np.zeros(150))
+    with pytest.raises(gr.GradusError, match=r"of classes, gr\.Classifier\(class_weight="):
+        gr.Classifier().fit(x, y, sample_weight="balanced")
+    with pytest.raises(
+        gr.GradusError, match=r"pass a data frame, such as pandas\.read_csv\('a\.csv'"
+    ):
+        gr.Classifier().fit("a.csv", "y")
     with pytest.raises(ValueError, match="weights of all rows are zero"):
         gr.Classifier(class_weight=dict.fromkeys(range(3), 0)).fit(x, y)
     with pytest.raises(ValueError, match=r"of Hugging Face: write X\.to_pandas\(\)"):

@@ -145,7 +145,9 @@ def _explained(
     positional = [p.name for p in parameters if p.kind in _BY_POSITION]
     if len(given) > len(positional):
         rest = [name_ for name_ in known if name_ not in positional]
-        advice = f"; {', '.join(rest)} are written with their names" if rest else ""
+        many = len(rest) > 1
+        by_name = "are written with their names" if many else "is written with its name"
+        advice = f"; {', '.join(rest)} {by_name}" if rest else ""
         count = f"{len(positional)} ({', '.join(positional)})" if positional else "none"
         return ArgumentError(
             f"{name} was given {len(given)} argument{'s' * (len(given) > 1)} without names, but "
