@@ -46,6 +46,7 @@ SECTIONS = {
     "Attributes of a run, `gr.load(folder)`": ATTRIBUTES["Run"],
     "Attributes of `gr.data.load(…)`": ATTRIBUTES["Dataset"],
     "Attributes of preprocessors": ATTRIBUTES["TablePreprocessor"],
+    "Attributes of `gr.data.TextVectorizer`": ATTRIBUTES["TextVectorizer"],
 }
 
 

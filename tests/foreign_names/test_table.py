@@ -120,6 +120,7 @@ def test_an_attribute_of_another_library_is_answered(place, name, names):
         "Layer": [names["layer"], names["model"].net],
         "Run": [Run(names["folder"])],
         "TablePreprocessor": [gr.data.TablePreprocessor.fit({"a": [1, 2]})],
+        "TextVectorizer": [gr.data.TextVectorizer()],
         "History": [names["history"]],
         "NetworkEstimator": [gr.Classifier(), gr.Regressor()],
         "Sweep": [names["sweep"]],

@@ -35,3 +35,10 @@ DATASET_ATTRIBUTES = {
     "to_numpy": "x, y = dataset.xy(dataset.preprocessor())",
     "train": "the data set itself, beside its dataset.test",
 }
+VECTORIZER_ATTRIBUTES = {
+    "adapt": "vectorizer.fit(texts)",
+    "fit_transform": "vectorizer.fit(texts).transform(texts)",
+    "get_vocabulary": "vectorizer.vocabulary",
+    "inverse_transform": "vectorizer.inverse(codes)",
+    "vocabulary_": "vectorizer.vocabulary",
+}

@@ -14,6 +14,7 @@ from gradus.foreign_names.data_names import (
     PREPROCESSOR_ATTRIBUTES,
     RUN_ATTRIBUTES,
     TABLE_PREPROCESSOR_ATTRIBUTES,
+    VECTORIZER_ATTRIBUTES,
 )
 from gradus.foreign_names.estimator_names import (
     ESTIMATOR,
@@ -465,4 +466,5 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "Run": RUN_ATTRIBUTES,
     "Sweep": _SWEEP_ATTRIBUTES,
     "TablePreprocessor": TABLE_PREPROCESSOR_ATTRIBUTES,
+    "TextVectorizer": VECTORIZER_ATTRIBUTES,
 }
