@@ -28,6 +28,8 @@ TABLE = {"a": [1, 2, 3, 4], "b": ["x", "y", "x", "y"]}
         (lambda: gr.data.pad_sequences(3), "a list of sequences"),
         (lambda: gr.data.pad_sequences([[1]], value="x"), "value='x'"),
         (lambda: gr.data.split(8, share="x"), "share must be"),
+        (lambda: gr.data.split(8, share=np.ones((99, 99))), r"0 and 1, not <ndarray>\.$"),
+        (lambda: gr.inside(np.ones((99, 99)), 3), r"inside\(model=<ndarray>\): write a model"),
         (lambda: gr.data.split(8, stratify="x"), "stratify='x'"),
         (lambda: gr.data.split(10**30), "from 2 to 2147483647 rows"),
         (lambda: gr.data.k_folds(10**30), "from 2 to 2147483647 rows"),

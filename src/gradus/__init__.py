@@ -333,10 +333,11 @@ def __getattr__(name: str) -> Any:
         from gradus.errors import nearest
         from gradus.foreign_names.lookup import meaning_here, module_here
 
-        hint = ""
+        hint = meaning_here(name)
         # Python itself looks up names with underscores, and modules before it imports them.
-        if not name.startswith("_") and importlib.util.find_spec(f"gradus.{name}") is None:
-            hint = meaning_here(name) or module_here(name, _MODULES)
+        is_own = name.startswith("_") or importlib.util.find_spec(f"gradus.{name}") is not None
+        if not hint and not is_own:
+            hint = module_here(name, _MODULES)
             if not hint and (close := nearest(name, __all__, cutoff=0.6)):
                 hint = f" Did you mean {close!r}?"
         raise AttributeError(f"module 'gradus' has no attribute {name!r}.{hint}")

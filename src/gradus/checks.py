@@ -15,6 +15,7 @@ from gradus.errors import GradusError
 MAX_INT = 2**31 - 1  # JAX counts in 32 bits
 MAX_FLOAT = 2**127  # JAX calculates with 32 bits
 MAX_SIZE = 10**12  # of a layer
+LONGEST = 400  # characters of a value in an error
 
 
 def whole_number(name: str, value: Any, minimum: int = 0, owner: str = "") -> int:
@@ -162,4 +163,10 @@ def as_result(value: Any) -> str:
 
 def as_written(name: str, value: Any, owner: str = "") -> str:
     """Return a setting as it is written in code: `Dense(units=0)`, or `epochs=0`."""
-    return f"{owner}({name}={value!r})" if owner else f"{name}={value!r}"
+    return f"{owner}({name}={shown(value)})" if owner else f"{name}={shown(value)}"
+
+
+def shown(value: Any) -> str:
+    """Return a value as it is written, or its class in place of what takes many lines."""
+    text = repr(value)
+    return f"<{type(value).__name__}>" if "\n" in text or len(text) > LONGEST else text

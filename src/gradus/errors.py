@@ -19,6 +19,9 @@ OTHER_WORDS = {
     "integer": "number",
     "float": "number",
     "id": "identifier",
+    "bayes": "tpe",
+    "bayesian": "tpe",
+    "optuna": "tpe",
 }  # which no likeness of letters leads to
 
 
@@ -82,6 +85,9 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.5) -> str | None:
     key = str(name).lower()
     if OTHER_WORDS.get(key) in lowered:
         return lowered[OTHER_WORDS[key]]
+    begun = [name for name in lowered if len(key) > 2 and name.startswith(key)]
+    if begun:
+        return lowered[min(begun, key=len)]  # "acc" is short for "accuracy"
     swapped = [name for name in lowered if sorted(name) == sorted(key)]
     words = set(key.split("_"))
     longer = [name for name in lowered if len(words) > 1 and words <= set(name.split("_"))]

@@ -20,6 +20,7 @@ from gradus.optional import DISTRIBUTION, installed_version
 from gradus.records import as_record, checksum, read_json
 
 FORMAT = 1  # of saved files; a reader rejects a higher one
+PREPROCESSING = "preprocessing.json"  # a file that the folder of each run has, and no other
 
 
 class Checksum(Struct):

@@ -60,6 +60,8 @@ def test_a_run_is_no_data_and_says_when_it_has_ended(gradus, houses):
         assert f"'{run}' is the folder of a run, not data." in err
         assert f"gradus train {run}/experiment.toml" in err
         assert f"gradus train --resume {run}" in err
+        status, _, err = gradus(command, "runs")
+        assert (status, "'runs' is a folder of runs, not data." in err) == (2, True)
     status, out, _ = gradus("train", "--resume", run, "--quiet")
     assert status == 0
     assert f"{run} has ended after 2 epochs: nothing is left to train" in out

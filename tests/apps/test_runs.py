@@ -10,8 +10,10 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import gradus as gr
 from gradus.errors import SavedError
 from gradus.experiments import runs, train_run
 from gradus.folder_lock import LOCK, hold_folder
@@ -238,3 +240,16 @@ def test_a_sweep_and_a_training_hold_their_folder(gradus, gradus_json, work):
                 assert (status, f"'{name}' is in use" in err) == (1, True), err
     assert not (work / "new").exists()
     assert (work / "mine" / "run.json").exists()
+
+
+def test_nothing_else_is_saved_in_the_folder_of_a_run(gradus, work):
+    """Its files belong together: with those of another model it could not be read."""
+    assert gradus("train", "iris", *QUICK, "--out", "mine")[0] == 0
+    x = np.zeros((8, 4), np.float32)
+    other = gr.Model(gr.Dense(1), "mse").build(x)
+    with pytest.raises(SavedError, match="'mine' is a run"):
+        other.save("mine")
+    with pytest.raises(SavedError, match="'mine' is a run"):
+        other.fit(x, x[:, 0], epochs=1, checkpoint="mine", verbose=False)
+    assert gradus("predict", "mine", "iris")[0] == 0
+    other.save(work / "mine" / "other")  # a folder of its own

@@ -156,6 +156,8 @@ def test_short_names_are_known(given, meant):
 
 def test_swapped_letters_and_left_out_words_come_before_other_names():
     assert nearest("adma", ["adamax", "adam"]) == "adam"
+    assert nearest("acc", ["auc", "balanced_accuracy", "accuracy"]) == "accuracy"  # it begins so
+    assert nearest("bayes", ["cmaes", "random", "tpe"]) == "tpe"
     losses = ["binary_crossentropy", "sparse_categorical_crossentropy"]
     assert nearest("sparse_crossentropy", losses) == losses[1]
     kinds = ["category", "date", "identifier", "number", "text"]

@@ -207,7 +207,22 @@ def test_complex_numbers_are_told_how_to_become_features():
 def test_numbers_in_an_array_of_objects_are_numbers():
     assert as_array(np.array([[1, 2.5], [True, 3]], dtype=object)).tolist() == [[1, 2.5], [1, 3]]
     with pytest.raises(DataError, match="Python objects"):
-        as_array(np.array([[1, None]], dtype=object))
+        as_array(np.array([[1, None, "a"]], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([[1, 2], [3, None]], dtype=object),
+        pd.DataFrame({"a": [1, 3], "b": pd.array([2.5, None], dtype="Float64")}),
+        pd.DataFrame({"a": [1, 3], "b": pd.array([2, None], dtype="Int64")}),
+        pd.DataFrame({"a": [1, 3], "b": pd.array([True, None], dtype="boolean")}),
+    ],
+)
+def test_a_missing_number_is_told_with_its_place(values):
+    place = r"x has 1 .*the first at row 1, column 1 \(counted from 0\)\. .*fill in the values"
+    with pytest.raises(DataError, match=place):
+        gr.Model(gr.Dense(1), "mse").fit(values, [1.0, 2.0])
 
 
 @pytest.mark.parametrize("dtype", [">f8", "<f8", "longdouble"])

@@ -50,7 +50,10 @@ def test_frames_keep_their_names():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("cats.csv", r"the path 'cats.csv', not data: write gr.data.load\('cats.csv', target\)"),
+        (
+            "cats.csv",
+            r"the path 'cats.csv', not data: write data = gr.data.load\('cats.csv', target\)",
+        ),
         (Path("cats"), "the path 'cats', not data"),
         ("cats", "the text 'cats', not data"),
         (math, "the module 'math', not data"),

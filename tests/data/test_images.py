@@ -132,8 +132,13 @@ def test_folders_without_images_and_broken_images_raise(tmp_path):
     with pytest.raises(DataError, match="no folders of images"):
         load(tmp_path)
     (tmp_path / "cat").mkdir()
-    with pytest.raises(DataError, match="no images"):
+    with pytest.raises(DataError, match="no images, so it is no class"):
         load(tmp_path)
+    (tmp_path / "cat" / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="no images, but other files") as told:
+        load(tmp_path)
+    assert "remove" not in str(told.value)  # what a user has there is not for gradus to remove
+    (tmp_path / "cat" / "notes.txt").unlink()
     save(tmp_path / "dog" / "a.png", 1)
     broken = tmp_path / "cat" / "b.png"
     broken.write_bytes(b"rubbish")

@@ -539,3 +539,14 @@ def test_cells_that_training_had_no_like_of():
     assert found["job", "category"].note.endswith("; 1 more cell is none")
     assert fitted.unseen_values(table) == []
     assert preprocessor_from_dict(fitted.to_dict()).ranges == fitted.ranges
+
+
+def test_all_columns_of_lists_and_the_like_are_named_at_once():
+    frame = pl.DataFrame({"tags": [["a"], []], "place": [{"x": 1}, {"x": 2}], "y": [0, 1]})
+    told = (
+        r"Columns 'tags' has type List\(String\), 'place' has type Struct.*drop=\['tags', 'place'\]"
+    )
+    with pytest.raises(DataError, match=told):
+        TablePreprocessor.fit(frame, target="y")
+    with pytest.raises(DataError, match=r"Column 'tags' has type .* or drop it: drop=\['tags'\]"):
+        TablePreprocessor.fit(frame, target="y", drop=["place"])

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from gradus.foreign_names.module_names import PACKAGES
 from gradus.foreign_names.table import ARGUMENTS, ATTRIBUTES, NAMES, WORDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "coming-from-keras.md"
 # By the heading of the page: the rows that it shows.
 SECTIONS = {
     "Names at `gr.…`": NAMES,
+    "Packages of gradus, as if they were functions": PACKAGES,
     "Words for `loss=`": WORDS["loss"],
     "Arguments of layers": ARGUMENTS["Layer"],
     "Arguments of `add_weight`": ARGUMENTS["Layer.add_weight"],
@@ -41,6 +43,10 @@ SECTIONS = {
     "Attributes of a history": ATTRIBUTES["History"],
     "Attributes of `gr.Classifier` and `gr.Regressor`": ATTRIBUTES["NetworkEstimator"],
     "Attributes of a sweep": ATTRIBUTES["Sweep"],
+    "Attributes of a run, `gr.load(folder)`": ATTRIBUTES["Run"],
+    "Attributes of `gr.data.load(…)`": ATTRIBUTES["Dataset"],
+    "Attributes of preprocessors": ATTRIBUTES["TablePreprocessor"],
+    "Attributes of `gr.data.TextVectorizer`": ATTRIBUTES["TextVectorizer"],
 }
 
 
@@ -62,5 +68,7 @@ def test_the_page_shows_the_rows_of_a_table(heading):
 def test_no_rows_are_left_out():
     shown = [id(rows) for rows in SECTIONS.values()]
     others = {id(ARGUMENTS[name]) for name in ("Optimizer", "RMSprop", "Sweep.fit")}
-    for rows in [NAMES, *WORDS.values(), *ARGUMENTS.values(), *ATTRIBUTES.values()]:
+    assert ATTRIBUTES["ArrayPreprocessor"].items() <= ATTRIBUTES["TablePreprocessor"].items()
+    others.add(id(ATTRIBUTES["ArrayPreprocessor"]))
+    for rows in [NAMES, PACKAGES, *WORDS.values(), *ARGUMENTS.values(), *ATTRIBUTES.values()]:
         assert id(rows) in {*shown, *others}

@@ -270,6 +270,8 @@ def test_what_a_loss_gives():
         ({"dropout": gr.uniform(0, 0.5)}, r"Classifier\(dropout=uniform.*gr\.SearchCV"),
         ({"optimizer": gr.SGD(gr.log_uniform(1e-3, 1))}, r"log_uniform.*gr\.Sweep"),
         ({"layers": 64}, r"write a list, \[64\]"),
+        ({"layers": "64, 32"}, r"write a list, \[64, 32\]"),
+        ({"drop_columns": "a,b"}, r"write a list, \['a', 'b'\]"),
         ({"layers": (0,)}, r"layers\[0\] = "),
         ({"activation": "rleu"}, "Did you mean 'relu'"),
         ({"activation": np.tanh}, "activation = .*expected str, got"),
@@ -307,6 +309,12 @@ def test_wrong_data_are_named(iris, fitted):
         gr.Classifier().fit(x, np.ones(150, int))
     with pytest.raises(ValueError, match="zero"):
         gr.Classifier().fit(x, y, sample_weight=np.zeros(150))
+    with pytest.raises(gr.GradusError, match=r"of classes, gr\.Classifier\(class_weight="):
+        gr.Classifier().fit(x, y, sample_weight="balanced")
+    with pytest.raises(
+        gr.GradusError, match=r"pass a data frame, such as pandas\.read_csv\('a\.csv'"
+    ):
+        gr.Classifier().fit("a.csv", "y")
     with pytest.raises(ValueError, match="weights of all rows are zero"):
         gr.Classifier(class_weight=dict.fromkeys(range(3), 0)).fit(x, y)
     with pytest.raises(ValueError, match=r"of Hugging Face: write X\.to_pandas\(\)"):

@@ -35,6 +35,7 @@ from gradus.train.progress import TrainingProgress
         ("column 'a': '1.10' is; if names, say so: kind='text'", "write --column 'a=text'"),
         ("column 'a': if not, give its pattern: date='%d'", "write --column 'a=date;date=%d'"),
         ("column 'day' stays an input: drop=['day'] leaves", "--drop-columns 'day' leaves"),
+        ("or drop them: drop=['a', 'b c'].", "drop them: --drop-columns 'a,b c'."),
     ],
 )
 def test_arguments_become_flags(message, flag):

@@ -34,6 +34,13 @@ def test_a_run_is_no_folder_of_runs(tmp_path):
     assert len(run_list.list_runs(tmp_path)) == 1
 
 
+def test_a_run_that_lost_its_settings_is_listed(tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "run.json").write_text("{}")
+    (listed,) = run_list.list_runs(tmp_path)
+    assert (listed["run"], listed["status"]) == (str(tmp_path / "one"), "damaged")
+
+
 def test_curves_of_runs_that_predict_other_columns_are_apart(monkeypatch):
     monkeypatch.setattr(run_list, "Run", lambda path: SimpleNamespace(
         scored_model=SimpleNamespace(history=path.name)))  # fmt: skip

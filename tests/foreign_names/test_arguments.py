@@ -60,6 +60,18 @@ class Misspelled(gr.Dense):
         (lambda: gr.Model.predict(X), "predict was called on the class Model, but"),
         (lambda: gr.Sweep.restore("sweep.db"), "write Sweep(…).restore(…)."),
         (gr.Sweep.restore, "write Sweep(…).restore(…)."),
+        (
+            lambda: gr.data.TablePreprocessor().fit({"a": [1, 2]}),
+            "is made by its fit: write TablePreprocessor.fit(…).",
+        ),
+        (lambda: gr.data.load("iris").xy(), "xy needs preprocessor: write xy(preprocessor=…)."),
+        # A class method of an object would leave that as it is.
+        (
+            lambda: gr.data.ArrayPreprocessor().fit(X),
+            "fit returns a new ArrayPreprocessor, and leaves this one as it is: write "
+            "ArrayPreprocessor.fit(…)",
+        ),
+        (lambda: gr.Model(gr.Dense(1), "mse").load("model"), "write Model.load(…), and use what"),
         (lambda: gr.mlp([3], hiden=1), "mlp has no argument 'hiden'."),
         (lambda: gr.init(gr.Dense(1), 0), "init needs example: write init(example=…)."),
         (

@@ -1,14 +1,19 @@
 """Each row of the table of foreign names is told at its place, and what it says to write runs."""
 
 import copy
+import importlib
 import inspect
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import gradus as gr
 from gradus.errors import ArgumentError
+from gradus.experiments.run import Run
+from gradus.foreign_names.module_names import PACKAGES
 from gradus.foreign_names.table import ARGUMENTS, ATTRIBUTES, NAMES
 
 X = np.linspace(-1, 1, 80, dtype=np.float32).reshape(40, 2)
@@ -81,6 +86,7 @@ def test_an_argument_of_another_library_is_answered(place, name, names):
             "Sweep": names["sweep"],
             "NetworkEstimator": gr.Classifier(),
             "Layer": names["layer"],
+            "Model": gr.Model if method == "load" else names["model"],
         }
         calls = [getattr(owners.get(cls, names["model"]), method)]
     else:
@@ -109,7 +115,12 @@ def test_an_argument_of_another_library_is_answered(place, name, names):
 def test_an_attribute_of_another_library_is_answered(place, name, names):
     owners = {
         "BaseModel": [names["model"]],
+        "ArrayPreprocessor": [gr.data.ArrayPreprocessor()],
+        "Dataset": [gr.data.load("iris")],
         "Layer": [names["layer"], names["model"].net],
+        "Run": [Run(names["folder"])],
+        "TablePreprocessor": [gr.data.TablePreprocessor.fit({"a": [1, 2]})],
+        "TextVectorizer": [gr.data.TextVectorizer()],
         "History": [names["history"]],
         "NetworkEstimator": [gr.Classifier(), gr.Regressor()],
         "Sweep": [names["sweep"]],
@@ -125,7 +136,7 @@ def test_an_attribute_of_another_library_is_answered(place, name, names):
 def test_what_is_told_to_write_runs(names, monkeypatch):
     """Every piece of code in the table, once; a sweep has a model with a space."""
     monkeypatch.chdir(names["folder"])
-    rows = [NAMES, *ARGUMENTS.values(), *ATTRIBUTES.values()]
+    rows = [NAMES, PACKAGES, *ARGUMENTS.values(), *ATTRIBUTES.values()]
     code = dict.fromkeys(
         piece
         for row in rows
@@ -176,3 +187,32 @@ def test_a_name_of_a_module_is_told_with_the_module(name, here):
 def test_no_name_that_is_far_away_is_guessed():
     with pytest.raises(AttributeError, match=r"'MeanMetricWrapper'\.$"):
         gr.MeanMetricWrapper  # noqa: B018
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_that_is_called_says_what_to_write(name):
+    """Whether it is loaded, and so an attribute of gradus, depends on what ran before."""
+    missing = f"from sys import modules; modules['gradus'].__dict__.pop({name!r}, None); "
+    script = f"import gradus as gr; {missing}gr.{name}"
+    command = [sys.executable, "-c", script]
+    failed = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert words(PACKAGES[name]) in failed.stderr
+    package = importlib.import_module(f"gradus.{name}")
+    with pytest.raises(ArgumentError, match=re.escape(words(PACKAGES[name]))):
+        package(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("part", "here"),
+    [
+        ("nn.Linear", "gr.Dense(8)"),
+        ("nn.ReLU", "gr.ReLU"),
+        ("optim.Adam", "gr.Adam"),
+        ("models.Sequential", "gr.Sequential"),
+    ],
+)
+def test_what_is_looked_for_in_a_package_is_told(part, here):
+    package, name = part.split(".")
+    with pytest.raises(AttributeError, match=re.escape(f"Here it is {here}.")):
+        getattr(importlib.import_module(f"gradus.{package}"), name)
+    assert not hasattr(importlib.import_module(f"gradus.{package}"), "nothing")

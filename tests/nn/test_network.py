@@ -479,6 +479,12 @@ def own_layer(function):
 @pytest.mark.parametrize(
     ("function", "words"),
     [
+        (
+            lambda x: x.permute(0, 1),
+            r"uses 'permute' \(.* has not\. Write jnp\.transpose\(x, axes\)",
+        ),
+        (lambda x: x.numpy(), r"uses 'numpy'.*Write x, with functions of jax\.numpy"),
+        (lambda x: x.fit(), r"uses 'fit'.*has not\. jax\.numpy has functions"),
         (lambda x: x if x.sum() > 0 else -x, r"decides on.*`.*if x\.sum\(\) > 0.*jnp\.where"),
         (np.asarray, r"gives an array to a function of NumPy.*jnp\.asarray"),
         (np.sin, r"gives an array to a function of NumPy"),

@@ -266,6 +266,10 @@ def test_a_report_that_cannot_be_written_leaves_the_former(tmp_path, monkeypatch
     assert path.read_text() == "former"
     assert os.listdir(tmp_path) == ["report.html"]
     monkeypatch.undo()
+    (tmp_path / "data.csv").write_text("mine")
+    with pytest.raises(SavedError, match=r"ends in \.html"):
+        write_report(tmp_path / "data.csv", Report(title="Now"))
+    assert (tmp_path / "data.csv").read_text() == "mine"
     with pytest.raises(SavedError, match="nowhere"):
         write_report(tmp_path / "nowhere" / "report.html", Report(title="Now"))
 

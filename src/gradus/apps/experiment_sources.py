@@ -37,6 +37,10 @@ def read_experiment(data: str, options: TrainOptions) -> tuple[dict[str, Any], s
             f"{format_command(kind, toml)}. To go on with it: "
             f"{format_command(kind, '--resume', data)}"
         )
+    if runs.holds_only_runs(Path(data)):
+        raise ExperimentError(
+            f"{data!r} is a folder of runs, not data. To list them: {format_command('runs', data)}"
+        )
     if data.endswith(".toml"):
         return experiment_file.read_settings(Path(data)), data, flags
     return {"data": experiment_file.absolute_source(data, Path.cwd())}, COMMAND_LINE, flags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target, require_target
 from gradus.errors import DataError, SavedError
 from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.records import as_plain, as_record
 
 CHANNELS = (1, 3, 4)
@@ -106,6 +107,9 @@ class ArrayPreprocessor:
     scaling: Scaling | None = None
     target: Target | None = None
     size: tuple[int, int] | None = None
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     @classmethod
     def fit(

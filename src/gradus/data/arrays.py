@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -17,6 +18,9 @@ ALIGNMENT = 64  # bytes; XLA requires it of an array on the CPU
 LARGE = 1 << 25  # bytes that two threads copy
 _NO_NUMBERS = ("date", "duration", "time", "period", "categ", "enum")  # types of columns
 _SMALL_INTEGERS = ("int8", "uint8", "int16", "uint16", "int32")
+_FILL_IN = (
+    "Remove those rows or fill in the values; for a table, gradus.data.TablePreprocessor does."
+)
 
 
 def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
@@ -55,6 +59,8 @@ def as_array(values: Any, name: str = "x", wide: bool = False) -> np.ndarray:
         return np.ascontiguousarray(array)
     if array.dtype.kind == "O" and all(map(_is_number, array.flat)):
         return as_array(_as_float64(array, name), name, wide)
+    if array.dtype.kind == "O":
+        _refuse_gaps(array, name)
     if array.dtype.kind in "USO" and _spells_numbers(array):
         raise DataError(
             f"{name} holds numbers as text, such as {str(array.flat[0])!r}: write "
@@ -110,6 +116,29 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal | np.number | np.bool_) and not isinstance(
         value, complex
     )
+
+
+def _refuse_gaps(array: np.ndarray, name: str) -> None:
+    """Refuse numbers of which some are None or pandas' NA, by the first that is.
+
+    Raises:
+        DataError: with their number, and the row and column of the first.
+    """
+    gaps = [value is None or type(value).__name__ == "NAType" for value in array.flat]
+    if not any(gaps) or not all(map(operator.or_, gaps, map(_is_number, array.flat))):
+        return
+    values = "1 missing value" if sum(gaps) == 1 else f"{sum(gaps)} missing values"
+    where = _place(gaps.index(True), array.shape)
+    raise DataError(f"{name} has {values} (None or NA), the first at {where}. {_FILL_IN}")
+
+
+def _place(index: int, shape: tuple[int, ...]) -> str:
+    """Return where in an array its item of an index is, such as "row 3, column 1"."""
+    row, *column = (int(each) for each in np.unravel_index(index, shape))
+    where = f"row {row}"
+    if column:
+        where += f", column {column[0]}" if len(column) == 1 else f", position {tuple(column)}"
+    return f"{where} (counted from 0)"
 
 
 def as_numpy(values: Any, name: str) -> np.ndarray:
@@ -346,15 +375,11 @@ def _check_array_finite(array: np.ndarray, name: str) -> None:
     if count == 0:
         return
     nans = int(np.count_nonzero(np.isnan(array)))
-    row, *column = (int(index) for index in np.unravel_index(bad.argmax(), array.shape))
-    where = f"row {row}"
-    if column:
-        where += f", column {column[0]}" if len(column) == 1 else f", position {tuple(column)}"
+    where = _place(int(bad.argmax()), array.shape)
     values = "1 value that is" if count == 1 else f"{count} values that are"
     raise DataError(
         f"{name} has {values} not finite ({nans} NaN, {count - nans} infinite), the first at "
-        f"{where} (counted from 0). Remove those rows or fill in the values; for a table, "
-        "gradus.data.TablePreprocessor does."
+        f"{where}. {_FILL_IN}"
     )
 
 

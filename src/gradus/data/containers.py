@@ -173,7 +173,7 @@ def refuse_no_data(values: Any, name: str) -> None:
         >>> from gradus.data.containers import refuse_no_data
         >>> refuse_no_data("cats.csv", "x")
         Traceback (most recent call last):
-        gradus.errors.DataError: x is the path 'cats.csv', not data: write gr.data.load(...
+        gradus.errors.DataError: x is the path 'cats.csv', not data: write data = gr.data...
     """
     found = "" if is_sparse(values) else _what_it_is(values, name)  # some sparse ones are dicts
     if found:
@@ -185,10 +185,12 @@ def _what_it_is(values: Any, name: str) -> str:
     if isinstance(values, str | os.PathLike):
         text = os.fspath(values)
         if isinstance(values, os.PathLike) or Path(str(text)).suffix or "/" in str(text):
-            return (
-                f"the path {text!r}, not data: write gr.data.load({text!r}, target), whose xy() "
-                "returns what fit takes"
+            frame = f"pass a data frame, such as pandas.read_csv({text!r})"  # to an estimator
+            arrays = (
+                f"write data = gr.data.load({text!r}, target), and x, y = "
+                "data.xy(data.preprocessor())"
             )
+            return f"the path {text!r}, not data: {frame if name == 'X' else arrays}"
         return f"the text {text[:40]!r}, not data: pass an array whose first axis is rows"
     if values is None:
         return "None: pass an array whose first axis is rows"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from gradus.data.table_preprocessor import TablePreprocessor
 from gradus.data.targets import Target
 from gradus.drawing.notebook import preformatted
 from gradus.errors import DataError
+from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 
 
+@explain_methods
 @dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Inputs, targets, and facts about them.
@@ -76,6 +79,9 @@ class Dataset:
     unreadable: tuple[str, ...] = ()
     resized: bool = False
     validation: Dataset | None = None
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     def __len__(self) -> int:
         return len(self.x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,6 +60,26 @@ def leak_of(series: pl.Series, table: Table, target: Target) -> str | None:
     )
 
 
+def check_readable(columns: Sequence[pl.Series]) -> None:
+    """Check that columns have single values that a network can read.
+
+    Raises:
+        DataError: naming all that have lists, structs, or bytes, as the user must decide.
+    """
+    import polars as pl
+
+    of_parts = [c for c in columns if c.dtype.is_nested() or c.dtype == pl.Binary]
+    if not of_parts:
+        return
+    names = [column.name for column in of_parts]
+    types = ", ".join(f"{column.name!r} has type {column.dtype}" for column in of_parts)
+    many, them = ("s", "them") if len(names) > 1 else ("", "it")
+    raise DataError(
+        f"Column{many} {types}, which a network cannot read: convert {them} to numbers or "
+        f"categories, or drop {them}: drop={names!r}."
+    )
+
+
 def fit_encoder(
     series: pl.Series, given: ColumnFormat, kept: bool, preprocessing: Preprocessing
 ) -> ColumnEncoder | str:
@@ -70,16 +91,7 @@ def fit_encoder(
         kept: whether it is used even if it looks like an identifier or text.
         preprocessing: how it is encoded.
 
-    Raises:
-        DataError: if it cannot be used and the user must decide.
     """
-    import polars as pl
-
-    if series.dtype.is_nested() or series.dtype == pl.Binary:
-        raise DataError(
-            f"Column {series.name!r} has type {series.dtype}, which a network cannot read: convert "
-            f"it to numbers or categories, or drop it: drop={[series.name]!r}."
-        )
     if given.kind == "identifier":
         return "is an identifier, and was dropped"
     reason = why_useless(series)

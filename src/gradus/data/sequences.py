@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct
@@ -15,6 +15,7 @@ from gradus.checks import MAX_INT, as_items, is_word, number, whole_number
 from gradus.data.arrays import as_array
 from gradus.errors import DataError, GradusError, SavedError, unknown
 from gradus.foreign_names.arguments import explain_arguments, explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.records import as_record
 
 PADDING, UNKNOWN = 0, 1  # the codes of padding and of tokens outside the vocabulary
@@ -164,6 +165,9 @@ class TextVectorizer:
         >>> vectorizer.inverse([[2, 4], [1, 0]])
         ['the dog', '�']
     """
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     def __init__(
         self, mode: str = "words", vocabulary_size: int | None = None, length: int | None = None

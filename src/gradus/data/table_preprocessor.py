@@ -27,7 +27,13 @@ from gradus.data.columns.unseen import (
     unseen_levels,
     unseen_texts,
 )
-from gradus.data.encoder_choice import fit_encoder, holds_texts, leak_of, value_notes
+from gradus.data.encoder_choice import (
+    check_readable,
+    fit_encoder,
+    holds_texts,
+    leak_of,
+    value_notes,
+)
 from gradus.data.frames import column_name
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing
 from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
@@ -36,6 +42,7 @@ from gradus.data.targets import Classes, SeveralTargets, Target, require_target
 from gradus.drawing.notebook import html_table
 from gradus.errors import DataError, TooLargeError, no_column
 from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.host_memory import host_free_bytes, readable
 from gradus.records import as_plain, as_record
 
@@ -73,6 +80,9 @@ class TablePreprocessor:
     formats: Mapping[str, ColumnFormat] = field(default_factory=dict)
     options: TableOptions = AUTOMATIC_TABLE
     ranges: Mapping[str, TrainingRange] = field(default_factory=dict)
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     @classmethod
     def fit(
@@ -128,6 +138,7 @@ class TablePreprocessor:
         columns: list[ColumnEncoder] = []
         known = dict(table.formats)
         inputs = [s for s in table.frame.get_columns() if s.name not in {*targets, *drop}]
+        check_readable(inputs)
         for series in inputs:
             name = series.name
             told = options.format_of(name).kind is not None

@@ -300,6 +300,11 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
         data = self._with_targets(as_dataset(X, self.columns), y)
         weight = self._weights_of_targets(y)
         if sample_weight is not None:
+            if isinstance(sample_weight, str):
+                raise GradusError(
+                    f"sample_weight={sample_weight!r}: write a number for each row; of classes, "
+                    'gr.Classifier(class_weight="balanced") weighs them.'
+                )
             given = _check_sample_weight(sample_weight, data.x, ensure_non_negative=True)
             weight = given if weight is None else weight * given
         if weight is None:

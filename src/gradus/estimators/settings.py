@@ -155,7 +155,9 @@ def in_arguments(message: str) -> str:
 def _check_kind(name: str, value: Any, key: str, owner: str) -> None:
     """Check that a setting is a list, or a name, where it must be."""
     if name in LISTS and not isinstance(value, list):
-        raise ExperimentError(f"{owner}({name}={value!r}): write a list, [{value!r}].")
+        items = value.split(",") if isinstance(value, str) else [value]
+        listed = [int(item) if str(item).strip().isdecimal() else item for item in items]
+        raise ExperimentError(f"{owner}({name}={value!r}): write a list, {listed!r}.")
     if key == "name" and not isinstance(value, str | Mapping):
         hint = " A schedule as an object belongs to an optimizer: optimizer=gr.Adam(schedule)."
         raise ExperimentError(

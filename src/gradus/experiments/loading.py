@@ -90,5 +90,5 @@ def _what_else(folder: Path) -> str:
         if runs.kind_of_run(folder.parent):
             return f"the checkpoint of one: name {str(folder.parent)!r}."
         return f"the checkpoint of a training: write fit(…, resume={str(folder)!r})."
-    inside = sorted(entry for entry in folder.glob("*/") if runs.kind_of_run(entry))
+    inside = runs.runs_in(folder)
     return f"a folder of runs: name one of them, such as {str(inside[0])!r}." if inside else ""

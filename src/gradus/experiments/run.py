@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.unit_scores import Metrics
 from gradus.foreign_names.arguments import explain_methods
+from gradus.foreign_names.attributes import refuse_attribute
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
 from gradus.models.saving import load_model
@@ -58,6 +59,9 @@ class Run:
     """
 
     folder: Path
+
+    if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
+        __getattr__ = refuse_attribute
 
     @cached_property
     def record(self) -> runs.RunRecord:

@@ -135,8 +135,8 @@ def _canonical(name: str, value: Any) -> Any:
 
 
 def _start_time(folder: Path) -> float | None:
-    """Return the time a run's experiment was written, or None if the folder is not a run."""
-    for name in runs.RUN_STARTS:
+    """Return when a run's experiment, or else its record, was written; None if it is no run."""
+    for name in (*runs.RUN_STARTS, runs.RECORD):
         with contextlib.suppress(OSError):
             return files.current_path(folder, name).stat().st_mtime
     return None

@@ -19,6 +19,7 @@ from gradus.experiments.settings.experiment import Experiment
 from gradus.folder_lock import LOCK, hold_folder
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL
+from gradus.models.saving import save_model
 from gradus.records import finite_or_none
 from gradus.train import checkpoint
 
@@ -26,7 +27,7 @@ Metrics = dict[str, float | None]  # None is a number that is not finite
 
 RUNS = "runs"
 RECORD = "run.json"
-PREPROCESSING, FINDINGS, REPORT = "preprocessing.json", "findings.json", "report.html"
+PREPROCESSING, FINDINGS, REPORT = manifests.PREPROCESSING, "findings.json", "report.html"
 CHECKPOINT = "checkpoint"
 SCORED = "scored"  # the folder of the model that was scored, if another one is kept
 SCORED_MODEL = f"{SCORED}/{MODEL}"
@@ -84,6 +85,17 @@ class Findings(manifests.Manifest, tag="findings"):
 def is_finished(folder: str | Path | None) -> bool:
     """Whether a folder is that of a run whose training has ended."""
     return folder is not None and files.current_path(Path(folder), RECORD).exists()
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """Return the folders of runs in a folder; none if there is no such folder."""
+    return sorted(entry for entry in folder.glob("*/") if kind_of_run(entry))
+
+
+def holds_only_runs(folder: Path) -> bool:
+    """Return whether a folder has folders of runs, and nothing else but hidden files."""
+    inside = runs_in(folder)
+    return bool(inside) and set(inside) == {e for e in folder.iterdir() if e.name[0] != "."}
 
 
 def find_run(name: str | Path) -> Path:
@@ -283,8 +295,8 @@ def finish_run(
     """
     shutil.rmtree(folder / SCORED, ignore_errors=True)
     if scored is not None:
-        scored.save(folder / SCORED)
-    model.save(folder)
+        save_model(scored, folder / SCORED)
+    save_model(model, folder)
     findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
         manifests.write_manifest(new, FINDINGS, Findings, {"findings": findings})

@@ -16,6 +16,7 @@ R = TypeVar("R")
 T = TypeVar("T", bound=type)
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_FITTED = ("TablePreprocessor",)  # classes that are not made by their arguments
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -51,8 +52,25 @@ def explain_methods(cls: T) -> T:
         if inspect.isfunction(member):
             setattr(cls, name, explain_arguments(member, cls))
         elif isinstance(member, classmethod):
-            setattr(cls, name, classmethod(explain_arguments(member.__func__)))
+            setattr(cls, name, _OfTheClass(explain_arguments(member.__func__)))
     return cls
+
+
+class _OfTheClass(classmethod):  # type: ignore[type-arg]
+    """A class method that an object refuses, as it returns a new one and leaves that as it is."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return super().__get__(instance, owner)
+        name, made = self.__func__.__name__, type(instance).__name__
+
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise ArgumentError(
+                f"{name} returns a new {made}, and leaves this one as it is: write "
+                f"{made}.{name}(…), and use what it returns."
+            )
+
+        return refuse
 
 
 def _called_on_class(
@@ -127,7 +145,9 @@ def _explained(
     positional = [p.name for p in parameters if p.kind in _BY_POSITION]
     if len(given) > len(positional):
         rest = [name_ for name_ in known if name_ not in positional]
-        advice = f"; {', '.join(rest)} are written with their names" if rest else ""
+        many = len(rest) > 1
+        by_name = "are written with their names" if many else "is written with its name"
+        advice = f"; {', '.join(rest)} {by_name}" if rest else ""
         count = f"{len(positional)} ({', '.join(positional)})" if positional else "none"
         return ArgumentError(
             f"{name} was given {len(given)} argument{'s' * (len(given) > 1)} without names, but "
@@ -139,6 +159,8 @@ def _explained(
         if p.default is p.empty and p.kind not in _VARIADIC and p.name not in options
     ]
     if missing:
+        if name in _FITTED:
+            return ArgumentError(f"{name} is made by its fit: write {name}.fit(…).")
         written = ", ".join(f"{argument}=…" for argument in missing)
         return ArgumentError(f"{name} needs {' and '.join(missing)}: write {name}({written}).")
     return ArgumentError(f"{name}: {reason}.{listed}")

@@ -16,14 +16,14 @@ _AUGMENTATION = (
 _COUNTS = "`gr.metrics.ConfusionMatrix()`, whose cells these are"
 
 
-def _each(row: str, names: str) -> dict[str, str]:
+def each_of(row: str, names: str) -> dict[str, str]:
     """Return the same row for several names."""
     return dict.fromkeys(names.split(), row)
 
 
 KERAS_NAMES = {
-    **_each("`gr.MultiHeadAttention(2, 4)`", "AdditiveAttention Attention GroupQueryAttention"),
-    **_each(
+    **each_of("`gr.MultiHeadAttention(2, 4)`", "AdditiveAttention Attention GroupQueryAttention"),
+    **each_of(
         _AUGMENTATION,
         "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
         "MixUp RandAugment RandomColorDegeneration RandomColorJitter RandomElasticTransform "
@@ -31,36 +31,36 @@ KERAS_NAMES = {
         "RandomPerspective RandomPosterization RandomSaturation RandomSharpness RandomShear "
         "Solarization",
     ),
-    **_each(
+    **each_of(
         "not available: pooling has tiles of a fixed size, `gr.AveragePooling2D(2)`, or one of "
         "all steps, `gr.GlobalAveragePooling2D()`",
         "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D "
         "AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
     ),
-    **_each(_FUNCTION, "Callback LambdaCallback"),
-    **_each(
+    **each_of(_FUNCTION, "Callback LambdaCallback"),
+    **each_of(
         "`gr.data.TablePreprocessor`, which encodes the columns of a table as it was fitted",
         "CategoryEncoding Discretization FeatureSpace HashedCrossing Hashing IntegerLookup "
         "StringLookup TextVectorization",
     ),
-    **_each(
+    **each_of(
         _OWN_LAYER,
         "Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Convolution3DTranspose Cropping3D "
         "DepthwiseConv1D EinsumDense FlaxLayer JaxLayer MelSpectrogram ReversibleEmbedding "
         "STFTSpectrogram SpatialDropout3D SpectralNormalization UpSampling3D Wrapper ZeroPadding3D",
     ),
-    **_each(_COUNTS, "FalseNegatives FalsePositives TrueNegatives TruePositives"),
-    **_each(
+    **each_of(_COUNTS, "FalseNegatives FalsePositives TrueNegatives TruePositives"),
+    **each_of(
         "`gr.metrics.Accuracy()`, of labels and of one-hot rows",
         "CategoricalAccuracy SparseCategoricalAccuracy",
     ),
-    **_each(
+    **each_of(
         "`gr.metrics.TopKAccuracy(5)`", "SparseTopKCategoricalAccuracy TopKCategoricalAccuracy"
     ),
     "GRUCell": "`gr.GRU(8)`",
     "History": "what fit returns: `history = model.fit(x, y)`",
     "LSTMCell": "`gr.LSTM(8)`",
-    **_each(_OTHER_RULES, "Adafactor Ftrl Lamb ScheduleFreeAdamW"),
+    **each_of(_OTHER_RULES, "Adafactor Ftrl Lamb ScheduleFreeAdamW"),
     "MinMaxNorm": "`gr.MaxNorm(2.0)`, which has no least norm",
     "OrbaxCheckpoint": _CHECKPOINT,
     "ProgbarLogger": "`model.fit(x, y, verbose=True)`",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from gradus.foreign_names.module_names import PACKAGES
 from gradus.foreign_names.table import NAMES
 
 _RENAMED = re.compile(r"`(\w+)=")  # a row that is another argument
@@ -36,7 +37,7 @@ def said_here(
 
 def meaning_here(name: str) -> str:
     """Return the same for a name at `gr.…`, such as "EarlyStopping"."""
-    return said_here({"gr": NAMES}, ["gr"], name)
+    return said_here({"gr": NAMES | PACKAGES}, ["gr"], name)
 
 
 def module_here(name: str, modules: Mapping[str, str]) -> str:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gradus.foreign_names.data_names import (
+    DATASET_ATTRIBUTES,
+    PREPROCESSOR_ATTRIBUTES,
+    RUN_ATTRIBUTES,
+    TABLE_PREPROCESSOR_ATTRIBUTES,
+    VECTORIZER_ATTRIBUTES,
+)
 from gradus.foreign_names.estimator_names import (
     ESTIMATOR,
     ESTIMATOR_ATTRIBUTES,
     ESTIMATOR_FIT,
 )
 from gradus.foreign_names.keras_names import KERAS_NAMES
+from gradus.foreign_names.module_names import MODULE_NAMES
 from gradus.foreign_names.table_arguments import LOAD, TABLE_OPTIONS
 
 _SHAPE = "not needed: the first batch says the shape"
@@ -37,7 +45,7 @@ _WANDB = "`gr.trackers.WandB()`, the argument trackers of fit"
 _BEST = "`sweep.best`, a trained model"
 
 # Classes, functions, and modules at `gr.…`.
-NAMES = KERAS_NAMES | {
+_OTHER_NAMES = {
     "AdaptiveAvgPool2d": "`gr.GlobalAveragePooling2D()`",
     "BCELoss": '`gr.Model(net, "binary_crossentropy")`',
     "BCEWithLogitsLoss": '`gr.Model(net, "binary_crossentropy")`, with or without a last sigmoid',
@@ -88,6 +96,7 @@ NAMES = KERAS_NAMES | {
     "to_categorical": "not needed: the loss sparse_categorical_crossentropy takes labels",
     "train_test_split": "`gr.data.split(len(x), 0.2)`, which returns the rows of both parts",
 }
+NAMES = KERAS_NAMES | MODULE_NAMES | _OTHER_NAMES
 
 _OPTIMIZER = {
     "amsgrad": "not available: `gr.RAdam()` and `gr.Nadam()` are other forms of Adam",
@@ -448,9 +457,14 @@ _SWEEP_ATTRIBUTES = {
 
 # Attributes, by the class of the object or a base of it.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
+    "ArrayPreprocessor": PREPROCESSOR_ATTRIBUTES,
     "BaseModel": _MODEL_ATTRIBUTES,
+    "Dataset": DATASET_ATTRIBUTES,
     "History": _HISTORY_ATTRIBUTES,
     "Layer": _NETWORK_ATTRIBUTES,
     "NetworkEstimator": ESTIMATOR_ATTRIBUTES,
+    "Run": RUN_ATTRIBUTES,
     "Sweep": _SWEEP_ATTRIBUTES,
+    "TablePreprocessor": TABLE_PREPROCESSOR_ATTRIBUTES,
+    "TextVectorizer": VECTORIZER_ATTRIBUTES,
 }

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gradus.checks import flag, whole_number
+from gradus.checks import as_written, flag, whole_number
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.inputs.training_data import check_arrays
@@ -169,7 +169,7 @@ def _layer_values(
 def _prepare(model: Model, x: Any, y: Any, verb: str) -> tuple[Layer, Task, Batch]:
     """Return the network, the task and one batch of all samples, after all checks."""
     if not hasattr(model, "check_input"):
-        raise GradusError(f"{verb}(model={model!r}): write a model, gr.Model(…).")
+        raise GradusError(f"{as_written('model', model, verb)}: write a model, gr.Model(…).")
     if not model.built:
         raise GradusError(f"{verb}: the network has no weights yet; call fit or build(x).")
     x, y, _ = check_arrays(x, y, None)

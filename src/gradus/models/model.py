@@ -174,7 +174,8 @@ class Model(BaseModel):
             flag("strict", strict),
         )
         on_fault = arguments.known_word("on_fault", on_fault, ON_FAULT)
-        checkpoint = None if checkpoint is None else arguments.folder("checkpoint", checkpoint)
+        if checkpoint is not None:
+            checkpoint = arguments.folder_to_write("checkpoint", checkpoint)
         resume = None if resume is None else arguments.folder("resume", resume)
         checkpoint_every = number("checkpoint_every", checkpoint_every, 0)
         epochs, shuffle_seed = (
@@ -312,9 +313,10 @@ class Model(BaseModel):
             UserWarning: for a name that ends as a file of another library, such as "model.keras".
 
         Raises:
-            SavedError: if the folder cannot be written; a model saved there before stays intact.
+            SavedError: if the folder cannot be written, or is that of a run; what was saved there
+                before stays intact.
         """
-        return saving.save_model(self, arguments.folder("path", path))
+        return saving.save_model(self, arguments.folder_to_write("path", path))
 
     @classmethod
     def load(cls, path: str | Path, custom: Sequence[type] = ()) -> Model:

@@ -143,7 +143,7 @@ def load_model(folder: Path, custom: Sequence[type] = (), tell_of_run: bool = Fa
     check_custom(custom)
     folder = files.user_path(folder)
     manifest = manifests.read_manifest(folder, MANIFEST, ModelManifest)
-    if tell_of_run and (folder / "preprocessing.json").exists():
+    if tell_of_run and (folder / manifests.PREPROCESSING).exists():
         warn(
             f"Model.load: {str(folder)!r} is a run, of which this is the network alone: it takes "
             "what the preprocessing makes of data, not the data. gr.load has both.",

@@ -1,1 +1,5 @@
 """Networks: layers, activations, initializers."""
+
+from gradus.foreign_names.packages import explain_package
+
+explain_package(__name__)

@@ -346,6 +346,10 @@ class Layer:
                 raise
             raise explained from error
         except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+            if isinstance(error, AttributeError):
+                explained = tracing_errors.explain(error, self._label())
+                if explained is not None:
+                    raise explained from error
             if missing := self._missing_arguments(inputs):
                 raise GradusError(
                     f"{self._label()}: its call needs {missing}, but is given inputs alone, and "

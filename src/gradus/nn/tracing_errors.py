@@ -6,6 +6,7 @@ import re
 import traceback
 from pathlib import Path
 
+import jax
 from jax import errors
 
 from gradus.errors import GradusError
@@ -34,6 +35,31 @@ _ADVICE = {
     ),
 }
 
+# What methods of PyTorch's and TensorFlow's tensors are for an array of JAX.
+_METHODS = {
+    "bool": "x.astype(bool)",
+    "contiguous": "x",
+    "cpu": "x",
+    "cuda": "x",
+    "detach": "jax.lax.stop_gradient(x)",
+    "dim": "x.ndim",
+    "double": "x",
+    "expand": "jnp.broadcast_to(x, shape)",
+    "float": "x.astype(jnp.float32)",
+    "get_shape": "x.shape",
+    "int": "x.astype(int)",
+    "long": "x.astype(int)",
+    "numel": "x.size",
+    "numpy": "x, with functions of jax.numpy",
+    "permute": "jnp.transpose(x, axes)",
+    "relu": "gr.activations.relu(x)",
+    "sigmoid": "gr.sigmoid(x)",
+    "softmax": "gr.softmax(x)",
+    "tanh": "jnp.tanh(x)",
+    "to": "x.astype(dtype)",
+    "unsqueeze": "jnp.expand_dims(x, axis)",
+}
+
 # How JAX says that it was given something else, such as a text, and of which type.
 _NO_NUMBERS = re.compile(
     r"Error interpreting argument[^$]* of type <class '([\w.]+)'>"
@@ -42,7 +68,7 @@ _NO_NUMBERS = re.compile(
 
 
 def explain(error: Exception, label: str) -> GradusError | None:
-    """Return the error to raise in place of one of JAX's about tracers; None for other errors.
+    """Return the error to raise in place of one of JAX's about its arrays; None for other errors.
 
     Args:
         error: what the `call` of a layer raised.
@@ -54,6 +80,12 @@ def explain(error: Exception, label: str) -> GradusError | None:
                 f"{label} {problem}{_line_of(error)}. Its call is compiled before any value is "
                 f"known: {advice}."
             )
+    if isinstance(error, AttributeError) and isinstance(error.obj, jax.Array):
+        there = _METHODS.get(str(error.name))
+        advice = f"Write {there}." if there else "jax.numpy has functions with NumPy's names."
+        return GradusError(
+            f"{label} uses {error.name!r}{_line_of(error)}, which an array of JAX has not. {advice}"
+        )
     given = _NO_NUMBERS.search(str(error)) if isinstance(error, TypeError) else None
     if given is not None:
         return GradusError(

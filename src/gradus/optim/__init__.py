@@ -1,1 +1,5 @@
 """Optimizers and learning-rate schedules."""
+
+from gradus.foreign_names.packages import explain_package
+
+explain_package(__name__)

@@ -126,8 +126,18 @@ def write_report(path: str | Path, run: Report) -> Path:
 
 
 def write_html(path: str | Path, page: str) -> Path:
-    """Write a page atomically, as `write_report` does."""
+    """Write a page atomically, as `write_report` does.
+
+    Raises:
+        SavedError: if it cannot be written; also for a name that is none of a page, such as that
+            of the data, which it would replace.
+    """
     path, temporary = user_path(path), None
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise SavedError(
+            f"{str(path)!r} is no name of a page: write one that ends in .html, such as "
+            "'report.html'."
+        )
     try:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", dir=path.parent, prefix=path.name, suffix=".part", delete=False

@@ -35,6 +35,18 @@ def test_numbers_with_a_unit_or_sign_are_numbers_and_it_is_told(write, word):
     assert fitted.transform({"a": cells[5:6]})[0, 0] == fitted.transform({"a": cells})[5, 0]
 
 
+@pytest.mark.parametrize("given", [None, "number"])
+def test_numbers_of_which_some_lack_the_unit_are_numbers_and_it_is_told(given):
+    cells = ["-999" if index % 10 == 0 else f"{cell} kg" for index, cell in enumerate(MEASURED)]
+    kind, values, notes = read(cells, given)
+    assert (kind, values.null_count()) == ("number", 0)
+    assert values[0] == -999
+    assert values[1] == float(MEASURED[1])
+    count = sum(cell == "-999" for cell in cells)
+    words = f"the unit 'kg' of its numbers, which {count} of {len(cells)} lack, is left out"
+    assert [words in note for note in notes] == [True]
+
+
 @pytest.mark.parametrize("cells", [["36 months", "60 months"] * 20, ["4G", "5G"] * 20])
 def test_a_few_whole_numbers_with_a_unit_are_categories(cells):
     assert read(cells)[0] == "category"

@@ -30,6 +30,12 @@ def test_a_number_of_nines_far_from_all_others_is_told(others, code, told):
     assert code_note("size", np.array([*others, code])) is None
 
 
+def test_a_column_of_one_number_has_no_other_to_be_far_from():
+    assert code_note("size", np.array([-999.0, np.nan, -999.0])) is None
+    frame = {"size": [-999, None] * 20, "y": np.tile([0, 0, 1, 1], 10)}
+    assert load(frame, "y").preprocessor(keep=["size"]).feature_names == ("size", "size=missing")
+
+
 def test_what_the_note_says_to_write_makes_it_missing():
     sizes = np.where(np.arange(40) % 8 == 0, -999, SIZES)
     frame = {"size": sizes, "a": SIZES**2, "y": np.tile([0, 1], 20)}

@@ -4,6 +4,7 @@ import os
 
 os.environ["KERAS_BACKEND"] = "jax"
 
+import keras
 import numpy as np
 import pytest
 
@@ -89,6 +90,10 @@ def test_layers_one_by_one_may_be_spaces():
         (lambda: gr.Sequential(gr.Dense(2), gr.Dense), "item 1 is the class Dense"),
         (lambda: gr.Sequential(gr.Dense(2), "relu"), "item 1 is 'relu'"),
         (lambda: gr.Sequential([gr.Dense(2)], gr.Dense(2)), "item 0 is .* not a layer"),
+        (
+            lambda: gr.Sequential([keras.layers.Dense(1)]),
+            r"one of keras: .* gr.from_keras\(model\)",
+        ),
         (lambda: gr.Sequential(3), r"takes a list of layers"),
         (lambda: gr.Residual(gr.Dense(2)), r"Residual takes a list of layers"),
         (lambda: gr.TimeDistributed(gr.Dense), "is the class Dense"),

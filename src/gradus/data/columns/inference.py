@@ -165,8 +165,8 @@ def _infer_number(cells: pl.Series, given: ColumnFormat, hints: Hints) -> Inferr
     known = given.decimal or hints.decimal
     style, ambiguous = numbers.infer_number_style(cells, known, given.unit or "")
     values = numbers.parse_numbers(cells, style)
-    if values.null_count() == len(cells) and given.unit is None:
-        unit = numbers.common_unit(cells)
+    if given.unit is None and values.null_count() > len(cells) / 2:
+        unit = numbers.common_unit(cells.filter(values.is_null()))
         if unit:
             style, ambiguous = numbers.infer_number_style(cells, known, unit)
             values = numbers.parse_numbers(cells, style)
@@ -262,7 +262,9 @@ def _beside_one_word(misfits: pl.Series, given: ColumnFormat) -> Inferred | None
 def _notes_on_signs(cells: pl.Series, style: NumberStyle) -> tuple[str, ...]:
     """Return a note on a unit, or a percent sign that some numbers lack."""
     if style.unit:
-        return (f"the unit {style.unit!r} of its numbers is left out",)
+        bare = numbers.parse_numbers(cells, replace(style, unit="")).drop_nulls()
+        which = f", which {len(bare)} of {len(cells)} lack," if len(bare) else ""
+        return (f"the unit {style.unit!r} of its numbers{which} is left out",)
     if style.percent and cells.str.ends_with("%").mean() <= 1 - MISFITS:  # type: ignore[operator]
         return ("some of its numbers have a percent sign, and some have not: it is left out",)
     return ()

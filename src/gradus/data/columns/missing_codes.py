@@ -26,8 +26,9 @@ def code_note(name: str, values: np.ndarray) -> str | None:
             continue
         others = numbers[numbers != code]
         count = len(numbers) - len(others)
-        gap = np.abs(others - code).min() if others.size else 0.0
-        if count >= FEWEST and gap > np.ptp(others) > 0:
+        if not others.size:
+            return None
+        if count >= FEWEST and np.abs(others - code).min() > np.ptp(others) > 0:
             return (
                 f"column {name!r} is {code:.10g} in {count} rows, far from all its other numbers; "
                 f"if that means a missing value, say so: missing=['{code:.10g}']"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gradus.data.columns.cells import looks_missing, looks_typed
 from gradus.data.reading.text_layout import (
+    BINARY_FILES,
     NOT_TABLES,
     aligned_header,
     csv_rows,
@@ -206,6 +207,14 @@ def _is_count(cells: Sequence[str]) -> bool:
     return (steps == {1} and numbers[0] in (0, 1)) or (1900 <= numbers[0] <= numbers[-1] <= 2100)
 
 
+def _no_text(content: bytes, name: str) -> DataError:
+    """Return the error for a file of bytes, by what it is if its beginning says so."""
+    known = (what for start, what in BINARY_FILES if content.startswith(start))
+    what = next(known, None)
+    told = "it holds binary data" if what is None else f"it is {what}"
+    return DataError(f"{name} is not a text file: {told}.")
+
+
 def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple[str, ...]]:
     """Return the text of a file, its lines ended by a newline, and a note on its encoding."""
     notes: tuple[str, ...] = ()
@@ -217,7 +226,7 @@ def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple
         if not encoding and b"\0" in content[:65536]:
             encoding = _utf16_without_mark(content)
             if not encoding:
-                raise DataError(f"{name} is not a text file: it holds binary data.")
+                raise _no_text(content, name)
             notes = (f"read as {encoding.upper()}, which its zero bytes suggest",)
     try:
         text = content.decode(encoding or "utf-8")
@@ -234,7 +243,7 @@ def _decode(content: bytes, name: str, encoding: str | None) -> tuple[str, tuple
                 f"{name} is not {encoding} text ({where}): give its encoding, such as 'cp1252'."
             ) from None
         if _is_binary(content):
-            raise DataError(f"{name} is not a text file: it holds binary data.") from None
+            raise _no_text(content, name) from None
         text, notes = _decode_mostly(content, where)
     text = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n").removeprefix("\ufeff")
     text = text.rstrip("\x1a")  # the end of a file in DOS

@@ -17,11 +17,21 @@ FEWEST_ROWS = 3  # of numbers, that tell the line above them from data
 UNIT_SIGNS = re.compile(r"[^\W\d_]|[%‰°$€£¥#]")
 
 NOT_TABLES = (
-    (b"PK\x03\x04", "an Excel workbook or a zip archive: save the sheet as CSV, or unpack it"),
-    (b"\xd0\xcf\x11\xe0", "an Excel workbook: save the sheet as CSV"),
+    (b"PK\x03\x04", "an Excel workbook or a zip archive: name it so, .xlsx or .zip"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook: name it so, .xls"),
     (b"version https://git-lfs", "a pointer to a file in Git LFS: run git lfs pull"),
     (b"<!doctype html", "a web page: download the file itself"),
     (b"<html", "a web page: download the file itself"),
+)
+# How other files begin, of which each has bytes that no text has.
+BINARY_FILES = (
+    (b"PAR1", "a Parquet file: name it so, .parquet"),
+    (b"ARROW1", "an Arrow file: name it so, .arrow"),
+    (b"\x93NUMPY", "an array of NumPy: name it so, .npy"),
+    (b"SQLite format 3", "a database of SQLite: pandas.read_sql makes frames of its tables"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"%PDF", "a PDF document"),
 )
 
 

@@ -201,8 +201,10 @@ def _read_classes(
         found = visible_files(subfolder)
         images = [file for file in found if file.suffix.lower() in suffixes]
         if not images:
+            what = "no images, but other files" if found else "no images"
             raise DataError(
-                f"The class folder {str(subfolder)!r} has no images: add some, or remove it."
+                f"The folder {str(subfolder)!r} has {what}, so it is no class: name a folder "
+                "whose subfolders have the images of a class each."
             )
         others += [file for file in found if is_picture(file) and file not in set(images)]
         files += images

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.checks import MAX_INT, flag, is_number
+from gradus.checks import MAX_INT, flag, is_number, shown
 from gradus.data.splitting.groups import grouped_folds, whole_groups
 from gradus.data.splitting.strata import (
     apportion,
@@ -74,7 +74,9 @@ def split(
         [0, 2]
     """
     if not is_number(share) or not 0 < share < 1:
-        raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
+        raise DataError(
+            f"share must be the fraction held out, between 0 and 1, not {shown(share)}."
+        )
     if groups is not None and times is not None:
         raise DataError("split takes groups or times, not both.")
     n, strata = _check_rows(n_or_y, stratify)

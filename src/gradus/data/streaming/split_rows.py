@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from gradus.checks import is_number, whole_number
+from gradus.checks import is_number, shown, whole_number
 from gradus.data.array_preprocessor import Preprocessor
 from gradus.data.datasets import Dataset
 from gradus.data.streaming.batch_stream import BatchStream, RowStream
@@ -169,7 +169,9 @@ class SplitRows(RowStream):
             DataError: if it is none.
         """
         if not is_number(share) or not 0 < share < 1:
-            raise DataError(f"share must be the fraction held out, between 0 and 1, not {share!r}.")
+            raise DataError(
+                f"share must be the fraction held out, between 0 and 1, not {shown(share)}."
+            )
         return min(share, whole_number("most", most, 1) / len(self.source))
 
     def encoded_by(self, preprocessor: Preprocessor) -> Self:

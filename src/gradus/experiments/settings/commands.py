@@ -15,7 +15,7 @@ def with_flag_names(message: str) -> str:
     >>> with_flag_names("To predict all as numbers, write task='regression'.")
     'To predict all as numbers, write --task regression.'
     """
-    flags = re.sub(r"\b(keep|drop)=\['([^']*)'\]", r"--\1-columns '\2'", message)
+    flags = re.sub(r"\b(keep|drop)=\[('[^']*'(?:, '[^']*')*)\]", _columns_flag, message)
     of_column = r"(column '([^']*)':? .*)\b"
     flags = re.sub(of_column + r"say (?:so: )?kind='(\w+)'", r"\1write --column '\2=\3'", flags)
     flags = re.sub(
@@ -44,6 +44,11 @@ def with_flag_names(message: str) -> str:
     flags = flags.replace("leave out resume to start over", "start a new one with --out")
     flags = re.sub(r"\bthreshold=([-\w.]+)", r"--threshold \1", flags)
     return re.sub(r"\b(monitor|metrics)=\[?'(\w+)'\]?", r"--\1 \2", flags)
+
+
+def _columns_flag(found: re.Match[str]) -> str:
+    names = re.findall("'([^']*)'", found[2])
+    return f"--{found[1]}-columns '{','.join(names)}'"
 
 
 def _metrics_flag(found: re.Match[str]) -> str:

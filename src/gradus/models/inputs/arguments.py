@@ -13,7 +13,9 @@ import numpy as np
 
 from gradus.checks import is_word, number
 from gradus.data.arrays import named_leaves
-from gradus.errors import GradusError, ShapeError, unknown
+from gradus.errors import GradusError, SavedError, ShapeError, unknown
+from gradus.files import user_path
+from gradus.manifests import PREPROCESSING
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.conv import WindowLayer
 from gradus.nn.layers.pooling import BasePooling
@@ -109,6 +111,22 @@ def folder(name: str, value: Any) -> Path:
     if not isinstance(value, str | Path):
         raise GradusError(f"{name}={value!r}: write the path of a folder, such as 'runs/first'.")
     return Path(value)
+
+
+def folder_to_write(name: str, value: Any) -> Path:
+    """Return an argument that is a folder to write to, which must not be that of a run.
+
+    Raises:
+        GradusError: for anything but a string or a path.
+        SavedError: for the folder of a run, whose files belong together.
+    """
+    path = folder(name, value)
+    if (user_path(path) / PREPROCESSING).exists():
+        raise SavedError(
+            f"{str(path)!r} is a run, some of whose files this would replace, and then it could "
+            "not be read: choose another folder."
+        )
+    return path
 
 
 def direction(name: str) -> str | None:

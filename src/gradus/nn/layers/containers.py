@@ -31,9 +31,16 @@ def _check_layers(owner: str, layers: Any) -> Any:
                 f"write {layer.__name__}(...)."
             )
         if not isinstance(layer, Layer | Space):
+            library = type(layer).__module__.partition(".")[0]
+            theirs = library in ("keras", "tensorflow", "torch")
+            advice = (
+                f"it is one of {library}: write one of gradus, gr.Dense(8), or take all of them, "
+                f"gr.from_{'torch' if library == 'torch' else 'keras'}(model)"
+            )
+            activation = 'for an activation write Activation("relu")'
             raise GradusError(
                 f"{owner}: item {index} is {layer!r} ({type(layer).__name__}), not a layer; "
-                'for an activation write Activation("relu").'
+                f"{advice if theirs else activation}."
             )
     return list(layers)
 
