@@ -237,6 +237,10 @@ def test_predictions_into_a_missing_folder_raise_before_the_work(gradus):
         (["predict", "runs/a", "b.csv", "--kep", "id"], "Did you mean --keep?"),
         (["train", "iris", "--layers", "64", "32"], "'32' is left over"),
         (["train", "mine.csv", "churn"], "as in --target NAME"),
+        (
+            ["train", "iris", "--learning-rate", "1e-3x"],
+            "1e-3x: write a number, such as 0.01 or 1e-3",
+        ),
         (["train", "iris", "--test", "20%"], "--test 20%: write 0.2, a share of 1"),
         (
             ["train", "iris", "--test", "150%"],

@@ -145,13 +145,23 @@ def usage_message(error: CycloptsError) -> str:
             f"{left!r} is left over: several values are written with commas, as in "
             "--layers 64,32, and all but the data, or the run, with its flag, as in --target NAME."
         )
-    if isinstance(error, CoercionError) and error.token is not None:
-        token = error.token
-        if _DECIMAL_COMMA.fullmatch(token.value.strip()):
-            number = token.value.strip().replace(",", ".")
-            return f"{token.keyword} {token.value}: write {number}, with a decimal point."
-        percent = _PERCENT.fullmatch(token.value.strip())
-        if percent and float(percent[1]) <= 100:
-            share = f"{float(percent[1]) / 100:g}"
-            return f"{token.keyword} {token.value}: write {share}, a share of 1."
+    if isinstance(error, CoercionError) and (told := _no_value(error)):
+        return told
     return _TWICE.sub("", str(error))
+
+
+def _no_value(error: CoercionError) -> str:
+    """Return what to write in place of a value that is none; "" where the error says it."""
+    token = error.token
+    if token is None:
+        return ""
+    if _DECIMAL_COMMA.fullmatch(token.value.strip()):
+        number = token.value.strip().replace(",", ".")
+        return f"{token.keyword} {token.value}: write {number}, with a decimal point."
+    percent = _PERCENT.fullmatch(token.value.strip())
+    if percent and float(percent[1]) <= 100:
+        share = f"{float(percent[1]) / 100:g}"
+        return f"{token.keyword} {token.value}: write {share}, a share of 1."
+    if "float" in str(error):
+        return f"{token.keyword} {token.value}: write a number, such as 0.01 or 1e-3."
+    return ""

@@ -32,6 +32,9 @@ OTHERS = {
     "RandomCrop": "Keras's shrinks larger images at prediction, where gradus's cuts them",
     "Lambda": "it holds code",
 }
+NO_SUCH_LAYER = (
+    "Keras has no such layer. gr.export writes ONNX of gradus's layers, and StableHLO of any"
+)
 
 
 class LayerWriter:
@@ -139,7 +142,7 @@ class LayerWriter:
             arguments = self._arguments(layer, where)
         cls = getattr(self.keras.layers, kind, None)
         if cls is None or kind in OTHERS:
-            why = OTHERS.get(kind, "Keras has no such layer")
+            why = OTHERS.get(kind, NO_SUCH_LAYER)
             raise GradusError(f"{where} cannot be carried to Keras: {why}.")
         self._check_known(cls, arguments, layer, where)
         if named:

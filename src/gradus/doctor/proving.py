@@ -15,6 +15,7 @@ from gradus.doctor.catalog import REMEDIES, candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
 from gradus.doctor.scores import Comparison
 from gradus.doctor.twins import compare_twins
+from gradus.errors import counted
 from gradus.models.model import Model
 
 BUDGET = 6.0  # trainings of full length
@@ -150,7 +151,7 @@ def _proved(finding: Finding | None, outcome: Outcome) -> Finding:
     shown = (
         f"its error on validation samples is {three_digits(comparison.after)} in place of "
         f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
-        f"{outcome.seeds} seeds)"
+        f"{counted(outcome.seeds, 'seed')})"
     )
     code = outcome.remedy.code
     if finding is None:

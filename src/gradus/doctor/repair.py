@@ -14,7 +14,7 @@ from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_remedies
 from gradus.doctor.proving import SEEDS, with_outcomes
-from gradus.errors import GradusError
+from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
@@ -120,7 +120,7 @@ class Repair:
         shown = (
             f"{best.candidate.name}: error {three_digits(comparison.after)}, as it is "
             f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
-            f"{best.seeds} seeds)"
+            f"{counted(best.seeds, 'seed')})"
         )
         if not self.helped:
             return [

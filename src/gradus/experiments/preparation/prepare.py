@@ -390,6 +390,6 @@ def _feature_count(x: Any) -> tuple[int, ...]:
 def _describe_shape(data: Dataset, shape: tuple[int, ...]) -> str:
     if len(shape) == 1:
         columns = f"{counted(len(data.feature_names), 'column')} as " if data.is_table else ""
-        return f"{columns}{shape[0]} features"
+        return f"{columns}{counted(shape[0], 'feature')}"
     kind = "images" if len(shape) == 3 else "arrays"
     return f"{kind} of {' × '.join(map(str, shape))}"
