@@ -23,7 +23,7 @@ from gradus.data import (
     read_idx,
     read_image_folder,
 )
-from gradus.data.arrays import aligned
+from gradus.data.aligned_arrays import aligned
 from gradus.errors import DataError, GradusError
 
 

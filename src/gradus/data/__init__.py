@@ -1,7 +1,8 @@
 """Reading, splitting, and preprocessing data."""
 
 from gradus.data.array_preprocessor import ArrayPreprocessor, Scaling, preprocessor_from_dict
-from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.array_trees import as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_array
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.datasets import Dataset
 from gradus.data.preprocessing import Preprocessing

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.arrays import as_array, as_tree, check_finite, check_same_length
+from gradus.data.array_trees import as_tree, check_finite, check_same_length
+from gradus.data.arrays import as_array
 from gradus.data.columns.conversions import LARGEST, is_constant
 from gradus.data.images import resize_images
 from gradus.data.preprocessing import AUTOMATIC, SAVED_AS, Preprocessing, check_preprocessing

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradus.data.array_preprocessor import ArrayPreprocessor, Preprocessor, Scaling
-from gradus.data.arrays import as_array, check_finite, check_same_length
+from gradus.data.array_trees import check_finite, check_same_length
+from gradus.data.arrays import as_array
 from gradus.data.columns.formats import ColumnFormat
 from gradus.data.columns.labels import regression_notes
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 
-from gradus.data.arrays import named_leaves
+from gradus.data.array_trees import named_leaves
 from gradus.rng import host_rng
 
 if TYPE_CHECKING:

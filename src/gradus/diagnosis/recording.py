@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import jax
 import numpy as np
 
-from gradus.data.arrays import named_leaves
+from gradus.data.array_trees import named_leaves
 from gradus.diagnosis.columns import TellingColumn, numbering_column, telling_column
 from gradus.diagnosis.comparison import PartComparison
 from gradus.diagnosis.pixels import pixel_records

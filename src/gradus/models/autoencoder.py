@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from gradus.checks import is_word, whole_number
-from gradus.data.arrays import as_tree, check_finite
+from gradus.data.array_trees import as_tree, check_finite
 from gradus.errors import GradusError, ShapeError, unknown
 from gradus.models.encoder_decoder import (
     EncoderDecoder,

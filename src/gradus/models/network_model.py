@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.checks import whole_number
-from gradus.data.arrays import as_tree
+from gradus.data.array_trees import as_tree
 from gradus.diagnosis.findings import Diagnosis
 from gradus.diagnosis.record import Record
 from gradus.drawing.notebook import Lines, html_table

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gradus.checks import whole_number
-from gradus.data.arrays import as_tree, check_same_length
+from gradus.data.array_trees import as_tree, check_same_length
 from gradus.errors import GradusError
 from gradus.models.autoencoder import (
     Autoencoder,

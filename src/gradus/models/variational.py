@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.checks import whole_number
-from gradus.data.arrays import as_tree
+from gradus.data.array_trees import as_tree
 from gradus.models.autoencoder import BaseAutoencoder, make_encoder_decoder
 from gradus.models.encoder_decoder import dense_layers, make_encoder, mirrored_decoder
 from gradus.nn.arguments import check_numbers, check_sizes

@@ -17,7 +17,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from gradus.checks import is_word
-from gradus.data.arrays import aligned
+from gradus.data.aligned_arrays import aligned
 from gradus.errors import GradusError
 
 if TYPE_CHECKING:

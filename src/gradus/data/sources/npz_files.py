@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from gradus.data.array_preprocessor import read_image_bytes, standard_images
-from gradus.data.arrays import as_array, check_finite
+from gradus.data.array_trees import check_finite
+from gradus.data.arrays import as_array
 from gradus.data.datasets import Dataset, labeled_dataset
 from gradus.data.files import read_bytes
 from gradus.data.reading.compression import check_unpacked_size

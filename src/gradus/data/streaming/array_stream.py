@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from gradus.data.array_preprocessor import ArrayPreprocessor, byte_scaling
-from gradus.data.arrays import as_array, check_finite
+from gradus.data.array_trees import check_finite
+from gradus.data.arrays import as_array
 from gradus.data.datasets import Dataset
 from gradus.data.images import resize_images
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import as_array, check_same_length
+from gradus.data.array_trees import check_same_length
+from gradus.data.arrays import as_array
 from gradus.data.containers import (
     dense,
     fits_when_dense,

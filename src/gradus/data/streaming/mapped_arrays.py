@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import check_same_length
+from gradus.data.array_trees import check_same_length
 from gradus.data.streaming.batch_stream import BatchStream, RowStream
 from gradus.data.streaming.held_out import is_held_out
 from gradus.data.streaming.row_source import Block, FileState

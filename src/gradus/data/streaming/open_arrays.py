@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gradus.data.array_preprocessor import ArrayPreprocessor
-from gradus.data.arrays import check_same_length
+from gradus.data.array_trees import check_same_length
 from gradus.data.datasets import Dataset
 from gradus.data.images import ImageSize
 from gradus.data.preprocessing import AUTOMATIC, Preprocessing

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradus.data.arrays import named_leaves
+from gradus.data.array_trees import named_leaves
 from gradus.rng import host_rng
 
 if TYPE_CHECKING:

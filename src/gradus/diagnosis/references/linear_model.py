@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gradus.data.arrays import named_leaves
+from gradus.data.array_trees import named_leaves
 from gradus.data.splitting.strata import class_labels
 from gradus.diagnosis.references.features import draw_rows, make_columns, standardize
 

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from gradus.checks import is_word, number
-from gradus.data.arrays import named_leaves
+from gradus.data.array_trees import named_leaves
 from gradus.errors import GradusError, SavedError, ShapeError, unknown
 from gradus.files import user_path
 from gradus.manifests import PREPROCESSING

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.data.arrays import named_leaves
+from gradus.data.array_trees import named_leaves
 from gradus.diagnosis.findings import three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import InputRecord

@@ -11,7 +11,8 @@ import jax
 import numpy as np
 
 from gradus.checks import is_number, number
-from gradus.data.arrays import as_array, as_tree, check_finite, same_length
+from gradus.data.array_trees import as_tree, check_finite, same_length
+from gradus.data.arrays import as_array
 from gradus.data.containers import in_memory, tell_other_order
 from gradus.data.splitting.splits import split
 from gradus.data.streaming.batch_stream import RowStream

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from gradus.data.arrays import empty_aligned
+from gradus.data.aligned_arrays import empty_aligned
 from gradus.errors import DataError
 from gradus.train.batches import Samples
 
