@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, train_test_split
 
 import gradus as gr
 from gradus.experiments.preparation.prepare import prepare
@@ -315,6 +315,10 @@ def test_wrong_data_are_named(iris, fitted):
         gr.GradusError, match=r"pass a data frame, such as pandas\.read_csv\('a\.csv'"
     ):
         gr.Classifier().fit("a.csv", "y")
+    with pytest.raises(
+        gr.GradusError, match=r"Unknown parameter of Classifier 'alpha'\. Here it is"
+    ):
+        GridSearchCV(gr.Classifier(), {"alpha": [0.1]}, error_score="raise").fit(x, y)
     with pytest.raises(ValueError, match="weights of all rows are zero"):
         gr.Classifier(class_weight=dict.fromkeys(range(3), 0)).fit(x, y)
     with pytest.raises(ValueError, match=r"of Hugging Face: write X\.to_pandas\(\)"):

@@ -147,7 +147,8 @@ def test_choices_alone_repeat_no_candidate():
 @pytest.mark.parametrize(
     ("spaces", "message"),
     [
-        ({"lr": [0.1]}, "parameter of Classifier 'lr'. Did you mean 'learning_rate'"),
+        ({"lr": [0.1]}, "parameter of Classifier 'lr'. Here it is learning_rate=0.001"),
+        ({"droput": [0.1]}, "parameter of Classifier 'droput'. Did you mean 'dropout'"),
         ({"learning_rate": 0.1}, "learning_rate=0.1: write a list"),
         ({"optimizer": "adam"}, "optimizer='adam': write a list"),
         ({"dropout": []}, r"dropout=\[\]: write a list"),

@@ -31,6 +31,7 @@ from gradus.estimators.settings import (
     complete_experiment,
     in_arguments,
     model_arguments,
+    unknown_parameter,
 )
 from gradus.estimators.training import Training, make_training, prepare_training
 from gradus.experiments.inference import read_data
@@ -370,6 +371,18 @@ class NetworkEstimator(BaseEstimator, abc.ABC):
 
     if not TYPE_CHECKING:  # for mypy an unknown attribute stays a fault
         __getattr__ = refuse_attribute
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, as those of scikit-learn's estimators are set.
+
+        Raises:
+            GradusError: for an unknown one, with what it is here.
+        """
+        known = self.get_params(deep=False)
+        for name in params:
+            if name.partition("__")[0] not in known:
+                raise unknown_parameter(type(self).__name__, name, known)
+        return super().set_params(**params)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

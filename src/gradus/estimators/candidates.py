@@ -10,7 +10,8 @@ from sklearn.model_selection import ParameterSampler
 from sklearn.utils import check_random_state
 
 from gradus.checks import whole_number
-from gradus.errors import GradusError, unknown
+from gradus.errors import GradusError
+from gradus.estimators.settings import unknown_parameter
 from gradus.hyperparameters import find_hyperparameters, has_spaces, resolve
 from gradus.space import Choice
 from gradus.sweep.search.values import values_at
@@ -69,7 +70,7 @@ def draw_candidates(
 def _distribution(name: str, value: Any, known: list[str], owner: str) -> Any:
     """Return what `ParameterSampler` draws a parameter from."""
     if name not in known:
-        raise unknown(f"parameter of {owner}", name, known)
+        raise unknown_parameter(owner, name, known)
     if isinstance(value, Choice) and not has_spaces(list(value.options)):
         return list(value.options)  # which are drawn without repeating a candidate
     if has_spaces(value) and not isinstance(value, list | tuple):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 from msgspec import structs
 
-from gradus.errors import GradusError
+from gradus.errors import GradusError, unknown
 from gradus.experiments.settings.defaults import DataSummary, fill_defaults
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 from gradus.experiments.settings.experiment_file import check_experiment
+from gradus.foreign_names.lookup import said_here
+from gradus.foreign_names.table import ARGUMENTS
 from gradus.hyperparameters import find_hyperparameters
 from gradus.nn.layer import Layer
 from gradus.optim.base import Optimizer
@@ -150,6 +152,13 @@ def in_arguments(message: str) -> str:
         of_column + r"missing=(\['[^']*'\])", r"\1columns={'\2': {'missing': \3}}", message
     )
     return message.replace(" | null", "")
+
+
+def unknown_parameter(owner: str, name: str, known: Collection[str]) -> GradusError:
+    """Return the error for a parameter that an estimator lacks, with what it is here."""
+    here = said_here(ARGUMENTS, ["NetworkEstimator"], name, known)
+    kind = f"parameter of {owner}"
+    return GradusError(f"Unknown {kind} {name!r}.{here}") if here else unknown(kind, name, known)
 
 
 def _check_kind(name: str, value: Any, key: str, owner: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from gradus.foreign_names.module_names import PACKAGES
 from gradus.foreign_names.table import NAMES
 
+_AT_GR = {"gr": NAMES | PACKAGES}
 _RENAMED = re.compile(r"`(\w+)=")  # a row that is another argument
 
 
@@ -37,7 +38,7 @@ def said_here(
 
 def meaning_here(name: str) -> str:
     """Return the same for a name at `gr.…`, such as "EarlyStopping"."""
-    return said_here({"gr": NAMES | PACKAGES}, ["gr"], name)
+    return said_here(_AT_GR, ["gr"], name)
 
 
 def module_here(name: str, modules: Mapping[str, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from types import ModuleType
 from typing import Never
@@ -22,8 +21,7 @@ class Package(ModuleType):
             AttributeError: always.
         """
         message = f"module {self.__name__!r} has no attribute {name!r}."
-        # Python itself looks up names with underscores, and modules before it imports them.
-        if not name.startswith("_") and importlib.util.find_spec(f"{self.__name__}.{name}") is None:
+        if not name.startswith("_"):  # which Python itself looks up
             public = name in sys.modules["gradus"].__all__
             message += f" Here it is gr.{name}." if public else meaning_here(name)
         raise AttributeError(message, name=name, obj=self)

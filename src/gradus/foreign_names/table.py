@@ -33,6 +33,7 @@ _PATIENCE = "`model.fit(x, y, validation_split=0.2, patience=5)`"
 _WEIGHTS = '`model.weights`, a dict of arrays such as `model.weights["dense/kernel"]`'
 _SET_WEIGHTS = '`model.set_weights({"dense/kernel": kernel})`'
 _BY_FIT = "an argument of fit: "
+_BY_SWEEP = "an argument of the sweep: "
 _NO_MODE = "not needed: fit trains, and predict predicts"
 _NO_DEVICE = "not needed: JAX finds the device; `model.fit(x, y, devices=1)` says how many"
 _SAVE = '`model.save("model")`'
@@ -336,6 +337,13 @@ ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     | {
         "devices": "not needed: a sweep uses all cores or GPUs of a machine; for several "
         'machines write `gr.Sweep(model, executor="ray")`',
+        "cv": _BY_SWEEP + "`gr.Sweep(model, cv=5)`",
+        "n_trials": _BY_SWEEP + "`gr.Sweep(model, trials=4)`",
+        "search": _BY_SWEEP + '`gr.Sweep(model, search="sobol")`',
+        "seeds": _BY_SWEEP + "`gr.Sweep(model, seeds=3)`",
+        "storage": _BY_SWEEP + '`gr.Sweep(model, storage="sweep.db")`',
+        "strategy": _BY_SWEEP + '`gr.Sweep(model, strategy="halving")`',
+        "trials": _BY_SWEEP + "`gr.Sweep(model, trials=4)`",
     },
     "TableOptions": TABLE_OPTIONS,
     "start": {

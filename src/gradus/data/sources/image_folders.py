@@ -203,8 +203,8 @@ def _read_classes(
         if not images:
             what = "no images, but other files" if found else "no images"
             raise DataError(
-                f"The folder {str(subfolder)!r} has {what}, so it is no class: name a folder "
-                "whose subfolders have the images of a class each."
+                f"The folder {str(subfolder)!r} has {what}, so it is no class: put the images "
+                "of one into it, or name a folder whose subfolders have those of a class each."
             )
         others += [file for file in found if is_picture(file) and file not in set(images)]
         files += images

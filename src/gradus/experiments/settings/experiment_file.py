@@ -46,7 +46,8 @@ def read_settings(path: str | Path) -> Settings:
     except OSError as error:
         raise ExperimentError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
     except SavedError as error:
-        raise ExperimentError(str(error)) from None
+        quotes = ' Text stands in quotes: target = "price".' * ("Invalid value" in str(error))
+        raise ExperimentError(f"{error}{quotes}") from None
     for key in ("data", "test"):
         if isinstance(raw.get(key), str):
             raw[key] = absolute_source(raw[key], path.parent)
@@ -200,12 +201,20 @@ def check_keys(raw: Mapping[str, Any], where: str, struct: Any = Experiment) -> 
     for key, value in raw.items():
         if key not in known:
             close = nearest(key, known)
-            hint = f" Did you mean {close!r}?" if close else ""
+            hint = _place_of(key) or (f" Did you mean {close!r}?" if close else "")
             raise ExperimentError(
                 f"{where} has no setting {key!r}.{hint} Known: {', '.join(known)}."
             )
         if struct is Experiment and key in SECTIONS and isinstance(value, Mapping):
             check_keys(value, f"{where} [{key}]", SECTIONS[key])
+
+
+def _place_of(key: str) -> str:
+    """Return where a setting stands that was written elsewhere; "" for an unknown one."""
+    if key in Experiment.__struct_fields__ and key not in SECTIONS:
+        return f" {key!r} stands before the first section."
+    found = [name for name, struct in SECTIONS.items() if key in struct.__struct_fields__]
+    return f" {key!r} stands in the section [{found[0]}]." if found else ""
 
 
 def _explain_error(error: msgspec.ValidationError, raw: Mapping[str, Any], where: str) -> str:
@@ -228,8 +237,33 @@ def _explain_error(error: msgspec.ValidationError, raw: Mapping[str, Any], where
     if "got `array`" in reason and is_searchable(keys):
         hint = suggest_choice(keys[-1], value)
     else:
-        hint = _fraction_hint(keys[-1], reason, value)
-    return f"{setting}: {reason.lower().replace('`', '')}.{hint}"
+        hint = _fraction_hint(keys[-1], reason, value) or _kind_hint(reason, value)
+    return f"{setting}: {reason.lower().replace('`', '').replace(' | null', '')}.{hint}"
+
+
+def _kind_hint(reason: str, value: Any) -> str:
+    """Return what to write for a value of another kind; "" where nothing is near."""
+    wanted = reason.partition("`")[2].partition("`")[0]
+    if wanted.startswith("array") and isinstance(value, str | int | float):
+        items = value.split(",") if isinstance(value, str) else [value]
+        return f" Write a list, {[_plain(item) for item in items]!r}."
+    if wanted.startswith(("int", "float")) and isinstance(value, str):
+        number = _plain(value)
+        return "" if isinstance(number, str) else f" Write {number}, without quotes."
+    if wanted.startswith("str") and isinstance(value, list):
+        return " Write one text; several files are a pattern, such as 'part-*.csv'."
+    return ""
+
+
+def _plain(item: Any) -> Any:
+    """Return text that spells a number as that number, and percents as a share."""
+    text = str(item).strip()
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    with contextlib.suppress(ValueError):
+        return float(text.removesuffix("%")) / 100 if text.endswith("%") else item
+    return item
 
 
 def _fraction_hint(key: str, reason: str, value: Any) -> str:
