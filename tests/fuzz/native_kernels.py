@@ -32,6 +32,7 @@ from gradus.kernels.recurrence import (
 )
 from gradus.kernels.rows import gather_rows
 from gradus.kernels.statistics import Outputs, WeightChange, plain_statistics, statistics
+from gradus.kernels.threefry import keep_mask, plain_keep_mask
 from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
 
 CALLS = 40  # in a program: compiling takes longer than running
@@ -169,6 +170,18 @@ def check_statistics(rng):
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
+def check_masks(rng):
+    """Draw masks of many shapes, a few of them for several threads."""
+    key = rng.integers(0, 2**32, 2, dtype=np.uint32)
+    for i in range(CALLS):
+        shape = tuple(rng.integers(0, 9 if i % 10 else 600, rng.integers(0, 3)))
+        rate = rng.random(dtype=np.float32)
+        numbers = rng.integers(0, 2**32, rng.integers(0, 4), dtype=np.uint32)
+        with kernels():
+            found = jax.jit(functools.partial(keep_mask, shape=shape))(key, numbers, rate)
+        np.testing.assert_array_equal(found, plain_keep_mask(key, rate, *numbers, shape=shape))
+
+
 def check_errors(rng):
     """Call with shapes that do not fit, and with rows that are not there."""
     a, b, c = (tuple(int(size) for size in rng.integers(1, 9, 2)) for _ in range(3))
@@ -184,6 +197,9 @@ def check_errors(rng):
         ),
         lambda: jax.ffi.ffi_call("gradus_statistics", result.update(shape=(6,)))(
             jnp.zeros(a), layers="-s"[int(rng.integers(2))]
+        ),
+        lambda: jax.ffi.ffi_call("gradus_keep_mask", result.update(dtype=bool))(
+            jnp.zeros(2 + a[0], jnp.uint32), jnp.float32(0.5)
         ),
     ]
     for call in calls:
@@ -202,6 +218,7 @@ CHECKS = (
     check_rows,
     check_sequences,
     check_statistics,
+    check_masks,
     check_errors,
 )
 

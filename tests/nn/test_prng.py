@@ -7,7 +7,8 @@ import pytest
 from jax.extend.random import threefry_2x32
 from scipy import stats
 
-from gradus.nn.prng import keep_mask, make_key, threefry
+from gradus.kernels.threefry import threefry
+from gradus.nn.prng import DerivedKey, make_key
 
 
 # The second is from Random123's known-answer tests, for 20 rounds of threefry2x32.
@@ -72,6 +73,10 @@ def test_bits_of_every_shape(shape, width):
     assert bits.dtype.itemsize * 8 == width
 
 
+def keep_mask(key, rate, shape):
+    return DerivedKey(key).keep_mask(rate, shape)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 0.93])
 def test_keep_mask_keeps_its_share(rate):
@@ -89,3 +94,12 @@ def test_neighbors_are_kept_independently():
     mask = np.ravel(keep_mask(make_key(1), 0.5, (400, 100))).astype(float)
     for lag in (1, 2, 10_000, 20_000):
         assert abs(np.corrcoef(mask[:-lag], mask[lag:])[0, 1]) < 4 / np.sqrt(len(mask) - lag)
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", None])
+def test_a_mask_is_drawn_from_the_key_that_follows_from_the_numbers(impl):
+    key = make_key(3) if impl is None else jax.random.key(3, impl=impl)
+    derived = DerivedKey(key).fold_in(5).fold_in(jnp.int32(7))
+    folded = jax.random.fold_in(jax.random.fold_in(key, 5), 7)
+    bits = jax.random.bits(folded, (9, 4), jnp.uint16)
+    np.testing.assert_array_equal(derived.keep_mask(0.3, (9, 4)), bits >= 0.3 * 2**16)

@@ -23,6 +23,7 @@ TARGETS = (
     "gradus_recurrence",
     "gradus_recurrence_gradient",
     "gradus_statistics",
+    "gradus_keep_mask",
 )
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.

@@ -67,7 +67,7 @@ class Scope:
         self.losses: list[Float[Array, "..."]] = []
         self.draws: dict[str, int] = {}
 
-    def random(self, path: str) -> Key[Array, ""]:
+    def derive_key(self, path: str) -> DerivedKey:
         """Return a new key for the next draw of the layer at `path`."""
         if self.key is None:
             raise GradusError(
@@ -77,8 +77,8 @@ class Scope:
             )
         count = self.draws.get(path, 0)
         self.draws[path] = count + 1
-        key = self.key.folded() if isinstance(self.key, DerivedKey) else self.key
-        return jax.random.fold_in(key, (zlib.crc32(path.encode()) + count) & 0x7FFFFFFF)
+        key = self.key if isinstance(self.key, DerivedKey) else DerivedKey(self.key)
+        return key.fold_in((zlib.crc32(path.encode()) + count) & 0x7FFFFFFF)
 
 
 class Layer:
@@ -232,13 +232,20 @@ class Layer:
         Raises:
             GradusError: if the network has no key.
         """
-        scope = self.__dict__.get("_scope")
+        return self._derive_key().folded()
+
+    def _keep_mask(self, rate: Any, shape: Shape) -> Bool[Array, "..."]:
+        """Return a new array that is False with probability `rate`, and True elsewhere."""
+        return self._derive_key().keep_mask(rate, shape)
+
+    def _derive_key(self) -> DerivedKey:
+        scope: Scope | None = self.__dict__.get("_scope")
         if scope is None:
             raise GradusError(
                 f"{type(self).__name__}.random() needs a fresh copy of the network: "
                 "write fresh(net, key) and call that."
             )
-        return scope.random(self.path)
+        return scope.derive_key(self.path)
 
     def add_loss(self, value: Float[Array, ""] | Float[Array, "batch"]) -> None:
         """Add a term to the training loss, in `call`, such as a penalty on the layer's outputs.

@@ -78,6 +78,14 @@ struct Outputs {
   double* squares;  // of deviations from the mean
 };
 
+// Elements that are kept where 16 random bits are at least `limit`. A counter gives four of them.
+struct Mask {
+  uint32_t key[2];
+  float limit;
+  int64_t size, counters;
+  bool* kept;
+};
+
 // Memory for `size` numbers, whose values are anything; what a thread had before it is used again.
 template <typename Number>
 Number* scratch(std::vector<Number>& memory, size_t size) {
@@ -90,6 +98,7 @@ namespace baseline {
 constexpr int64_t kRows = 4;
 #include "matmul.inc"
 #include "optimizers.inc"
+#include "random.inc"
 #include "recurrence.inc"
 #include "statistics.inc"
 #undef LANES
@@ -105,6 +114,7 @@ namespace avx2 {
 constexpr int64_t kRows = 6;
 #include "matmul.inc"
 #include "optimizers.inc"
+#include "random.inc"
 #include "recurrence.inc"
 #include "statistics.inc"
 #undef LANES
@@ -119,6 +129,7 @@ namespace avx512 {
 constexpr int64_t kRows = 8;
 #include "matmul.inc"
 #include "optimizers.inc"
+#include "random.inc"
 #include "recurrence.inc"
 #include "statistics.inc"
 #undef GRADUS_RECIPROCALS
@@ -151,6 +162,7 @@ struct Kernels {
   Recurrence recurrences[2];
   double (*sum_squares)(const float*, const float*, int64_t);
   void (*sum_units)(const Outputs&, int64_t, int64_t);
+  void (*keep)(const Mask&, int64_t, int64_t);
 };
 
 #define RULE(space, name, type) \
@@ -166,7 +178,8 @@ struct Kernels {
     RULE(space, "nesterov", Nesterov), RULE(space, "rmsprop", RMSprop)},                       \
    {CELL(space, "lstm", Lstm), CELL(space, "gru", Gru)},                                       \
    space::sum_squares,                                                                         \
-   space::sum_units}
+   space::sum_units,                                                                           \
+   space::keep}
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
@@ -602,6 +615,33 @@ ffi::Error statistics(ffi::ThreadPool pool, ffi::RunId run, ffi::RemainingArgs a
   return to == end ? ffi::Error::Success() : wrong();
 }
 
+constexpr double kOperationsPerCounter = 200;  // that take as long as to draw four elements
+
+// Arguments: the key, the share that is not kept, and the numbers to fold into the key. Result:
+// which elements are kept.
+ffi::Error keep_mask(ffi::ThreadPool pool, ffi::RunId run, ffi::BufferR1<ffi::U32> key,
+                     ffi::BufferR0<ffi::F32> rate, ffi::RemainingArgs numbers,
+                     ffi::Result<ffi::AnyBuffer> kept) {
+  const auto wrong = [] { return ffi::Error::InvalidArgument("keep_mask: the arrays do not fit"); };
+  if (key.element_count() != 2 || kept->element_type() != ffi::PRED) return wrong();
+  Mask m = {};
+  std::copy_n(key.typed_data(), 2, m.key);
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    auto number = numbers.get<ffi::AnyBuffer>(i);
+    if (!number || number->size_bytes() != 4) return wrong();
+    uint32_t x = 1, y;
+    std::memcpy(&y, number->untyped_data(), 4);
+    baseline::threefry<1>(m.key, &x, &y);
+    m.key[0] = x, m.key[1] = y;
+  }
+  m.limit = *rate.typed_data() * 65536.0f;
+  m.size = kept->element_count(), m.counters = (m.size + 3) / 4;
+  m.kept = kept->typed_data<bool>();
+  in_parts({pool, run.run_id}, kOperationsPerCounter * m.counters, m.counters, 64,
+           [&](int64_t first, int64_t last) { chosen->keep(m, first, last); });
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
@@ -657,6 +697,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_statistics, statistics,
                                   .RemainingArgs()
                                   .Ret<ffi::BufferR1<ffi::F32>>()
                                   .Attr<std::string_view>("layers"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_keep_mask, keep_mask,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
+                                  .Arg<ffi::BufferR1<ffi::U32>>()
+                                  .Arg<ffi::BufferR0<ffi::F32>>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::AnyBuffer>());
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.

@@ -12,7 +12,6 @@ from gradus.nn.arguments import check_numbers
 from gradus.nn.casting import as_float
 from gradus.nn.layer import Layer
 from gradus.nn.layers.window import check_axes
-from gradus.nn.prng import keep_mask
 
 
 class Dropout(Layer):
@@ -47,7 +46,7 @@ class Dropout(Layer):
         drawn = self._drawn_shape(x.shape)
         if not training:
             return x
-        keep = keep_mask(self.random(), self.rate, drawn)
+        keep = self._keep_mask(self.rate, drawn)
         return jnp.where(keep, as_float(x) / (1.0 - self.rate), 0.0)
 
     def _drawn_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -126,7 +125,7 @@ class AlphaDropout(Dropout):
             return x
         dropped, rate = -SELU_SCALE * SELU_ALPHA, self.rate
         a = 1.0 / jnp.sqrt((1.0 - rate) * (1.0 + rate * dropped**2))
-        keep = keep_mask(self.random(), rate, x.shape)
+        keep = self._keep_mask(rate, x.shape)
         return a * (jnp.where(keep, as_float(x), dropped) - rate * dropped)
 
 
@@ -217,7 +216,7 @@ class MaskingNoise(Layer):
         """Return `x` with a share of zeros, or `x` outside training."""
         if not training:
             return x
-        keep = keep_mask(self.random(), self.rate, x.shape)
+        keep = self._keep_mask(self.rate, x.shape)
         return jnp.where(keep, as_float(x), 0.0)
 
 
