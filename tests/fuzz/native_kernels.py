@@ -20,7 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.kernels import library as kernel_library
+from gradus.kernels.cross_entropy import plain_softmax_cross_entropy, softmax_cross_entropy
 from gradus.kernels.epilogues import affine, plain_rectify, rectify
+from gradus.kernels.finite import all_finite
 from gradus.kernels.library import kernels
 from gradus.kernels.matmul import multiply
 from gradus.kernels.recurrence import (
@@ -182,6 +184,35 @@ def check_masks(rng):
         np.testing.assert_array_equal(found, plain_keep_mask(key, rate, *numbers, shape=shape))
 
 
+def check_cross_entropies(rng):
+    """Compare values and gradients of many shapes, a few of them for several threads."""
+    for i in range(CALLS):
+        rows, classes = (int(size) for size in rng.integers(1, 40 if i % 10 else 900, 2))
+        z, labels = 3 * draw(rng, rows, classes), rng.integers(-2, classes + 2, rows)
+        given = z, labels, rng.random(dtype=np.float32)
+
+        def total(function, z, *others):
+            return function(z, *others).sum()
+
+        with kernels():
+            native = functools.partial(total, softmax_cross_entropy)
+            found = jax.jit(jax.value_and_grad(native))(*given)
+        plain = functools.partial(total, plain_softmax_cross_entropy)
+        expected = jax.jit(jax.value_and_grad(plain))(*given)
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-4)
+        np.testing.assert_allclose(found[1], expected[1], rtol=1e-3, atol=1e-5)
+
+
+def check_finite(rng):
+    """Look for one number among many that is not finite."""
+    for _ in range(CALLS):
+        arrays = [draw(rng, int(size)) for size in rng.integers(1, 70, rng.integers(1, 5))]
+        found = rng.choice([np.nan, np.inf, 1e38])
+        arrays[-1][rng.integers(len(arrays[-1]))] = found
+        with kernels():
+            assert jax.jit(lambda *given: all_finite(given))(*arrays) == np.isfinite(found)
+
+
 def check_errors(rng):
     """Call with shapes that do not fit, and with rows that are not there."""
     a, b, c = (tuple(int(size) for size in rng.integers(1, 9, 2)) for _ in range(3))
@@ -201,6 +232,9 @@ def check_errors(rng):
         lambda: jax.ffi.ffi_call("gradus_keep_mask", result.update(dtype=bool))(
             jnp.zeros(2 + a[0], jnp.uint32), jnp.float32(0.5)
         ),
+        lambda: jax.ffi.ffi_call("gradus_cross_entropy", result)(
+            jnp.zeros((c[0], c[1] + 1)), jnp.zeros(c[0], jnp.int32), jnp.float32(0)
+        ),
     ]
     for call in calls:
         try:
@@ -219,6 +253,8 @@ CHECKS = (
     check_sequences,
     check_statistics,
     check_masks,
+    check_cross_entropies,
+    check_finite,
     check_errors,
 )
 

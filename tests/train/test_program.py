@@ -288,7 +288,8 @@ def test_a_dropout_share_of_zero_trains_like_no_dropout_which_draws_no_numbers(m
     train_state, _ = train(classifier(gr.Dropout(0.0)), gr.Adam(0.01), 2)
     plain, _ = train(classifier(), gr.Adam(0.01), 2)
     close(train_state.params, plain.params)
-    assert ["threefry" in text for text in texts] == [True, False]
+    drawn = ["threefry" in text or "keep_mask" in text for text in texts]
+    assert drawn == [True, False]
 
 
 @pytest.mark.slow

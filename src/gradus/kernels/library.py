@@ -24,6 +24,8 @@ TARGETS = (
     "gradus_recurrence_gradient",
     "gradus_statistics",
     "gradus_keep_mask",
+    "gradus_cross_entropy",
+    "gradus_all_finite",
 )
 
 # Part of the key of JAX's caches, so that a function that was traced outside is traced anew.

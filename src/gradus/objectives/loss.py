@@ -243,15 +243,20 @@ def pair_of_labels(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
 
     A comparison costs less than a gather, whose gradient is a scatter, and XLA can fuse it.
     """
-    p = as_float32(y_pred)
-    labels = jnp.asarray(labels)
+    labels, p = labels_with(labels, y_pred)
+    classes = jnp.arange(p.shape[-1], dtype=jnp.int32)
+    return (labels[..., None].astype(jnp.int32) == classes).astype(p.dtype), p
+
+
+def labels_with(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return integer labels `(batch, ...)`, and `y_pred`, `(batch, ..., K)`."""
+    labels, p = jnp.asarray(labels), as_float32(y_pred)
     if labels.shape != p.shape[:-1]:
         raise ShapeError(
             f"y_true has shape {labels.shape} and y_pred {p.shape}; integer labels need the shape "
             "of y_pred without its last axis, the classes."
         )
-    classes = jnp.arange(p.shape[-1], dtype=jnp.int32)
-    return (labels[..., None].astype(jnp.int32) == classes).astype(p.dtype), p
+    return labels, p
 
 
 def pair_of_either(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

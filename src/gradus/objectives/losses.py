@@ -18,6 +18,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError
+from gradus.kernels.cross_entropy import softmax_cross_entropy
 from gradus.nn.pytree import check_fields, check_setting, pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
@@ -28,6 +29,7 @@ from gradus.objectives.loss import (
     binary_entropy,
     clip,
     cross_entropy,
+    labels_with,
     logits_cross_entropy,
     normalized,
     pair,
@@ -203,8 +205,8 @@ class SparseCategoricalCrossentropy(Loss):
         return cross_entropy(y, jnp.log(normalized(p)), self.label_smoothing)
 
     def values_from_logits(self, y_true: ArrayLike, logits: ArrayLike) -> Array:
-        y, z = pair_of_labels(y_true, logits)
-        return logits_cross_entropy(y, z, self.label_smoothing, jnp.ones_like(z[..., 0]))
+        labels, z = labels_with(y_true, logits)
+        return softmax_cross_entropy(z, labels, self.label_smoothing)
 
 
 @REGISTRY.add("categorical_focal_crossentropy", "CategoricalFocalCrossentropy")

@@ -97,6 +97,7 @@ class Accuracy(Metric):
     """
 
     judges = "classes"
+    compares_classes = True
     threshold: float = 0.5
     flags: bool = static(default=False)
 

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from gradus.kernels.finite import all_finite
 from gradus.kernels.library import kernels
 from gradus.kernels.statistics import UNRECORDED
 from gradus.nn.casting import with_standard_promotion
@@ -360,9 +361,7 @@ def end_epoch(
     If the epoch diverged, that is `before`, marked as diverged.
     """
     monitored = logs[early_stopping.monitor]
-    finite = jnp.isfinite(logs["loss"])
-    for weight in after.params.values():
-        finite &= jnp.all(jnp.isfinite(weight))
+    finite = all_finite([logs["loss"], *after.params.values()])
     stopping_state, improved, stop = early_stopping.update(
         before.stopping_state, monitored, after.epoch
     )

@@ -86,6 +86,16 @@ struct Mask {
   bool* kept;
 };
 
+// Rows of logits with their labels, the smoothing of these, and where their cross-entropies go, or
+// the derivatives of those.
+struct Logits {
+  const float* z;
+  const int32_t* labels;
+  float smoothing;
+  int64_t classes;
+  float* to;
+};
+
 // Memory for `size` numbers, whose values are anything; what a thread had before it is used again.
 template <typename Number>
 Number* scratch(std::vector<Number>& memory, size_t size) {
@@ -96,11 +106,7 @@ Number* scratch(std::vector<Number>& memory, size_t size) {
 namespace baseline {
 #define LANES 4
 constexpr int64_t kRows = 4;
-#include "matmul.inc"
-#include "optimizers.inc"
-#include "random.inc"
-#include "recurrence.inc"
-#include "statistics.inc"
+#include "kernels.inc"
 #undef LANES
 }  // namespace baseline
 
@@ -112,11 +118,7 @@ constexpr int64_t kRows = 4;
 namespace avx2 {
 #define LANES 8
 constexpr int64_t kRows = 6;
-#include "matmul.inc"
-#include "optimizers.inc"
-#include "random.inc"
-#include "recurrence.inc"
-#include "statistics.inc"
+#include "kernels.inc"
 #undef LANES
 }  // namespace avx2
 #pragma GCC pop_options
@@ -127,11 +129,7 @@ namespace avx512 {
 #define LANES 16
 #define GRADUS_RECIPROCALS 1
 constexpr int64_t kRows = 8;
-#include "matmul.inc"
-#include "optimizers.inc"
-#include "random.inc"
-#include "recurrence.inc"
-#include "statistics.inc"
+#include "kernels.inc"
 #undef GRADUS_RECIPROCALS
 #undef LANES
 }  // namespace avx512
@@ -162,7 +160,10 @@ struct Kernels {
   Recurrence recurrences[2];
   double (*sum_squares)(const float*, const float*, int64_t);
   void (*sum_units)(const Outputs&, int64_t, int64_t);
+  uint32_t (*largest_exponent)(const float*, int64_t);
   void (*keep)(const Mask&, int64_t, int64_t);
+  void (*cross_entropy)(const Logits&, int64_t, int64_t);
+  void (*cross_entropy_gradient)(const Logits&, int64_t, int64_t);
 };
 
 #define RULE(space, name, type) \
@@ -179,7 +180,10 @@ struct Kernels {
    {CELL(space, "lstm", Lstm), CELL(space, "gru", Gru)},                                       \
    space::sum_squares,                                                                         \
    space::sum_units,                                                                           \
-   space::keep}
+   space::largest_exponent,                                                                    \
+   space::keep,                                                                                \
+   space::cross_entropy,                                                                       \
+   space::cross_entropy_gradient}
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
@@ -642,6 +646,42 @@ ffi::Error keep_mask(ffi::ThreadPool pool, ffi::RunId run, ffi::BufferR1<ffi::U3
   return ffi::Error::Success();
 }
 
+constexpr double kOperationsPerLogit = 30;  // that take as long as to read one and its exponential
+
+// Arguments: logits (rows × classes), labels, and their smoothing. Result: the cross-entropy of
+// each row, or its derivative by each logit.
+ffi::Error cross_entropy(ffi::ThreadPool pool, ffi::RunId run, Matrix z,
+                         ffi::BufferR1<ffi::S32> labels, ffi::BufferR0<ffi::F32> smoothing,
+                         ffi::Result<ffi::AnyBuffer> result) {
+  const int64_t rows = z.dimensions()[0], classes = z.dimensions()[1];
+  const auto shape = result->dimensions();
+  const bool derived = shape.size() == 2;
+  if (result->element_type() != ffi::F32 || shape.size() < 1 || shape.size() > 2 ||
+      shape[0] != rows || (derived && shape[1] != classes) ||
+      static_cast<int64_t>(labels.element_count()) != rows)
+    return ffi::Error::InvalidArgument("cross_entropy: the arrays do not fit");
+  const Logits l = {z.typed_data(), labels.typed_data(), *smoothing.typed_data(), classes,
+                    result->typed_data<float>()};
+  const auto compute = derived ? chosen->cross_entropy_gradient : chosen->cross_entropy;
+  in_parts({pool, run.run_id}, kOperationsPerLogit * rows * classes, rows, 8,
+           [&](int64_t first, int64_t last) { compute(l, first, last); });
+  return ffi::Error::Success();
+}
+
+// Arguments: arrays. Result: whether no number of them is infinite or NaN.
+ffi::Error all_finite(ffi::RemainingArgs arrays, ffi::Result<ffi::BufferR0<ffi::PRED>> result) {
+  uint32_t largest = 0;  // exponent of a number
+  for (size_t i = 0; i < arrays.size(); ++i) {
+    auto array = arrays.get<ffi::AnyBuffer>(i);
+    if (!array || array->element_type() != ffi::F32)
+      return ffi::Error::InvalidArgument("all_finite: the arrays do not fit");
+    largest = std::max(
+        largest, chosen->largest_exponent(array->typed_data<float>(), array->element_count()));
+  }
+  *result->typed_data() = largest < 255;
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_matmul, matmul,
@@ -706,6 +746,18 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_keep_mask, keep_mask,
                                   .Arg<ffi::BufferR0<ffi::F32>>()
                                   .RemainingArgs()
                                   .Ret<ffi::AnyBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_cross_entropy, cross_entropy,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Ctx<ffi::RunId>()
+                                  .Arg<Matrix>()
+                                  .Arg<ffi::BufferR1<ffi::S32>>()
+                                  .Arg<ffi::BufferR0<ffi::F32>>()
+                                  .Ret<ffi::AnyBuffer>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(gradus_all_finite, all_finite,
+                              ffi::Ffi::Bind().RemainingArgs().Ret<ffi::BufferR0<ffi::PRED>>());
 
 // Chooses an instruction set by its name, or the best for "on", and returns the name; null if this
 // processor lacks it.

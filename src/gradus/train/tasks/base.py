@@ -115,11 +115,10 @@ class Supervised(Task):
             total = jnp.sum(batch.weight * losses)
             loss = loss + objective.weight * objective.loss.finalize(total / count)
             accumulators[name] = {"loss": total, "metrics": []}
-            if objective.metrics:
-                rows = _metric_rows(y, predictions(objective.loss, head), batch.present, head.mask)
-                accumulators[name]["metrics"] = [
-                    metric.update(*rows) for metric in objective.metrics
-                ]
+            for metric in objective.metrics:
+                judged = _judged(metric, objective.loss, head)
+                rows = _metric_rows(y, judged, batch.present, head.mask)
+                accumulators[name]["metrics"].append(metric.update(*rows))
         return loss, accumulators
 
     def predict(self, heads: PyTree[Head]) -> PyTree[Shaped[Array, "batch ..."]]:
@@ -222,6 +221,14 @@ def _metric_rows(
     rows = mask.size
     y, predicted = (jnp.reshape(a, (rows, *jnp.shape(a)[2:])) for a in (y, predicted))
     return y, predicted, (present[:, None] * mask).reshape(rows)
+
+
+def _judged(metric: Metric, loss: Loss, head: Head) -> Float[Array, "batch ..."]:
+    """Return the predictions, or the logits of classes where these are enough."""
+    by_classes = loss.kind == "classes" and loss.link == "softmax" and metric.compares_classes
+    if by_classes and takes_logits(loss.link, head.activation):
+        return head.logits
+    return predictions(loss, head)
 
 
 def predictions(loss: Loss | None, head: Head) -> Float[Array, "batch ..."]:
