@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,16 +31,20 @@ def with_leaves(tree: Any, leaves: Sequence[Any]) -> Any:
         >>> with_leaves(({"a": 1, "b": 2}, None, 3), "xyz")
         ({'a': 'x', 'b': 'y'}, None, 'z')
     """
-    following = iter(leaves)
+    return _filled(tree, iter(leaves))
 
-    def fill(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: fill(value) for key, value in part.items()}
-        if isinstance(part, tuple):
-            return tuple(map(fill, part))
-        return None if part is None else next(following)
 
-    return fill(tree)
+def _filled(tree: Any, leaves: Iterator[Any]) -> Any:
+    """Return a tree with the next leaves.
+
+    A function in `with_leaves` that calls itself would be a cycle, and keep all leaves until the
+    next collection of garbage.
+    """
+    if isinstance(tree, dict):
+        return {key: _filled(part, leaves) for key, part in tree.items()}
+    if isinstance(tree, tuple):
+        return tuple(_filled(part, leaves) for part in tree)
+    return None if tree is None else next(leaves)
 
 
 def take_rows(tree: Any, rows: np.ndarray) -> Any:
