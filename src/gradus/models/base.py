@@ -302,7 +302,7 @@ class BaseModel(NetworkModel):
         y, validation = data.targets()
         if isinstance(task, Reconstruction):
             task, y, validation = task.supervised, data.samples.x, None
-        comparison = data.comparison()
+        comparison = data.comparison
         if comparison is not None and self.validated_later:
             comparison = dataclasses.replace(comparison, shifts=())
         record = make_record(

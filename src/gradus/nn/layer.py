@@ -20,7 +20,7 @@ from gradus.foreign_names.attributes import refuse_attribute
 from gradus.init_args import short_repr
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
-from gradus.nn.layer_pytree import flatten, flatten_with_keys, unflatten
+from gradus.nn.layer_pytree import PLAIN, FrozenDict, flatten, flatten_with_keys, unflatten
 from gradus.nn.prng import DerivedKey
 from gradus.nn.pytree import check_scalar
 
@@ -415,7 +415,7 @@ class Layer:
                         f"{self._label()} keeps the weight {name!r} as self.{attribute}: give "
                         f"add_weight the attribute's own name, {attribute!r}."
                     )
-        self._weights = {name: spec.kind for name, spec in self._specs.items()}
+        self._weights = FrozenDict({name: spec.kind for name, spec in self._specs.items()})
         assign_paths(self, self.path, scope)
 
 
@@ -426,6 +426,8 @@ def named_children(layer: Layer) -> Iterator[tuple[str, Layer]]:
     count ("dense", "dense_1"), prefixed with the attribute's name unless that is `layers`.
     """
     for attribute, value in vars(layer).items():
+        if type(value) in PLAIN:
+            continue
         if isinstance(value, Layer):
             yield value.__dict__.get("_name", attribute), value
         elif isinstance(value, list | tuple | dict):
@@ -494,6 +496,7 @@ def _named_items(value: Any) -> Iterator[tuple[str, Layer]]:
             yield (f"{name}_{count}" if count else name), item
 
 
+@functools.cache
 def snake_case(name: str) -> str:
     """Return a class's name in snake case: "LSTM" as "lstm", "MaxPooling2D" as "max_pooling2d"."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

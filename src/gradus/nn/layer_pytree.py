@@ -11,7 +11,16 @@ import jax
 from gradus.errors import GradusError
 
 _TRANSIENT = frozenset({"_scope", "_specs", "_path", "_frozen"})
-_PLAIN = frozenset({str, int, float, bool, type(None)})  # no leaves, and hashable
+
+
+class FrozenDict(dict[str, Any]):
+    """A dict that nobody changes, so that it can be a part of a structure as it is."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+PLAIN = frozenset({str, int, float, bool, type(None), FrozenDict})  # no leaves, and hashable
 
 
 class _StaticContainer:
@@ -53,7 +62,7 @@ def _partition(layer: Any) -> tuple[list[str], list[Any], tuple[Any, ...]]:
     for name, value in vars(layer).items():
         if name in _TRANSIENT:
             continue
-        if type(value) in _PLAIN and name not in leaves:
+        if type(value) in PLAIN and name not in leaves:
             static.append((name, value))
         elif name in leaves or _is_tree(value):
             names.append(name)

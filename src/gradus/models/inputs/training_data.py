@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -91,8 +92,9 @@ class TrainingData:
         weight = self.samples.weight
         return weight if weight is None or self.rows is None else weight[self.rows]
 
+    @functools.cached_property
     def comparison(self) -> PartComparison | None:
-        """Return what the validation samples have in common with the others; None without any."""
+        """What the validation samples have in common with the others; None without any."""
         samples, held_out = self.samples, self.validation
         if held_out is None:
             return None

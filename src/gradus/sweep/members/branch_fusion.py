@@ -68,6 +68,35 @@ class FusedForm(NamedTuple):
         return dataclasses.replace(train_state, opt_states=own)
 
 
+class SwitchedNet(NamedTuple):
+    """A network with switches, into which the numbers of a member's network are copied.
+
+    Attributes:
+        leaves: its numbers.
+        structure: of it.
+        sources: the index of each number among those of the member's network; None for one that
+            this does not have.
+    """
+
+    leaves: list[Any]
+    structure: Any
+    sources: list[int | None]
+
+    @classmethod
+    def create(cls, net: Any, switched_net: Any) -> SwitchedNet:
+        """Return it for a member's network and the one with switches."""
+        paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(net)[0]]
+        index = {path: i for i, path in enumerate(paths)}
+        leaves, structure = jax.tree_util.tree_flatten_with_path(switched_net)
+        return cls([leaf for _, leaf in leaves], structure, [index.get(path) for path, _ in leaves])
+
+    def with_numbers(self, numbers: list[Any]) -> Any:
+        """Return the network with the numbers of a member's network."""
+        pairs = zip(self.leaves, self.sources, strict=True)
+        own = [leaf if source is None else numbers[source] for leaf, source in pairs]
+        return jax.tree.unflatten(self.structure, own)
+
+
 class BranchFusion:
     """Fuses the members of a sweep.
 
@@ -97,7 +126,7 @@ class BranchFusion:
             for name, space in chosen.items()
             if name != self._optimizer and isinstance(space, Choice)
         }
-        self._nets: dict[Hashable, Any] = {}
+        self._nets: dict[Hashable, SwitchedNet] = {}
         self._zero_states: dict[Hashable, Any] = {}
 
     def fuse(
@@ -118,10 +147,11 @@ class BranchFusion:
             task: what is learned.
         """
         net, optimizer, *others = components
-        structure = jax.tree.structure(net)
+        numbers, structure = jax.tree.flatten(net)
         if structure not in self._nets:
-            self._nets[structure] = self._switched_net(net, model, values)
-        net, which, zero_states = _copy_numbers(net, self._nets[structure]), 0, None
+            switched_net = self._switched_net(net, model, values)
+            self._nets[structure] = SwitchedNet.create(net, switched_net)
+        net, which, zero_states = self._nets[structure].with_numbers(numbers), 0, None
         if self._optimizer is not None and self._can_switch(model.optimizer):
             which = int(values[self._optimizer])
             options = [*self._options[:which], optimizer, *self._options[which + 1 :]]
@@ -192,13 +222,6 @@ def _takes_function(layer: Any) -> bool:
     return isinstance(layer, Dense | WindowLayer) or (
         isinstance(layer, Activation) and layer.alpha is None
     )
-
-
-def _copy_numbers(source: Any, target: Any) -> Any:
-    """Return the network `target` with the numbers of `source` wherever that has them."""
-    numbers = dict(jax.tree_util.tree_flatten_with_path(source)[0])
-    leaves, structure = jax.tree_util.tree_flatten_with_path(target)
-    return jax.tree.unflatten(structure, [numbers.get(path, leaf) for path, leaf in leaves])
 
 
 def _is_activation(option: Any) -> bool:
