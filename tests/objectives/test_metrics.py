@@ -12,6 +12,7 @@ import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gradus as gr
 from gradus.errors import GradusError, ShapeError
 from gradus.nn.pytree import pytree
 from gradus.objectives import losses, metrics
@@ -423,3 +424,18 @@ def test_errors_say_what_is_wrong():
             call()
         assert re.search(message, str(caught.value))
     assert metrics.get(pytree(Bare)).name == "Bare"
+
+
+@pytest.mark.parametrize("flags", [False, True])
+def test_accuracy_is_that_of_the_predictions_though_it_looks_at_logits(flags):
+    rng = np.random.default_rng(0)
+    x = 30 * rng.normal(size=(100, 4)).astype(np.float32)
+    y = np.eye(3)[rng.integers(0, 3, 100)]
+    layers = [gr.Dense(3, "softmax", kernel_initializer="random_normal")]
+    metric = metrics.Accuracy(0.4, flags=flags)
+    model = gr.Model(gr.Sequential(layers), "categorical_crossentropy", metrics=[metric], seed=1)
+    model.build(x)
+    p = model.predict(x)
+    chosen = p > 0.4 if flags else p.argmax(1)[:, None] == np.arange(3)
+    agree = (chosen == (y > 0.5)).mean() if flags else (chosen == (y > 0.5)).all(1).mean()
+    assert model.evaluate(x, y)["accuracy"] == pytest.approx(agree)

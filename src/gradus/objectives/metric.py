@@ -25,14 +25,11 @@ class Metric(abc.ABC):
         scalar: whether `compute` returns one number.
         needs: what samples must have for that number to exist, in words; "" for nothing.
         judges: the targets that it makes sense for: "classes", "values", or "any".
-        compares_classes: whether all that counts of predictions for several classes is which is the
-            largest; so logits say as much as probabilities.
     """
 
     scalar: ClassVar[bool] = True
     needs: ClassVar[str] = ""
     judges: ClassVar[str] = "any"
-    compares_classes: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse what is no number, or no flag, for a setting that is declared as one."""
@@ -63,6 +60,14 @@ class Metric(abc.ABC):
     def for_loss(self, loss: Loss) -> Metric:
         """Return the metric adapted to the targets and predictions of `loss`."""
         return self
+
+    @property
+    def takes_largest(self) -> bool:
+        """Whether all that counts of predictions for several classes is which is the largest.
+
+        Then logits say as much as probabilities.
+        """
+        return False
 
     @property
     def name(self) -> str:

@@ -97,7 +97,6 @@ class Accuracy(Metric):
     """
 
     judges = "classes"
-    compares_classes = True
     threshold: float = 0.5
     flags: bool = static(default=False)
 
@@ -112,6 +111,10 @@ class Accuracy(Metric):
 
     def for_loss(self, loss: Loss) -> Metric:
         return _with_flags(self, loss)
+
+    @property
+    def takes_largest(self) -> bool:
+        return not self.flags and type(self).update is Accuracy.update  # not a user's own
 
 
 @REGISTRY.add("binary_accuracy", "BinaryAccuracy")

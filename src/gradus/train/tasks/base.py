@@ -225,8 +225,8 @@ def _metric_rows(
 
 def _judged(metric: Metric, loss: Loss, head: Head) -> Float[Array, "batch ..."]:
     """Return the predictions, or the logits of classes where these are enough."""
-    by_classes = loss.kind == "classes" and loss.link == "softmax" and metric.compares_classes
-    if by_classes and takes_logits(loss.link, head.activation):
+    chooses = loss.link == "softmax" and metric.takes_largest
+    if chooses and takes_logits(loss.link, head.activation):
         return head.logits
     return predictions(loss, head)
 
