@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-NATIVE := $(wildcard src/gradus/kernels/native/*)
+NATIVE := $(wildcard src/gradus/kernels/native/*.* src/gradus/kernels/native/*/*)
 SOURCES := pyproject.toml setup.py constraints.txt $(NATIVE)
 CODE := src tests benchmarks examples docs setup.py
 

@@ -22,7 +22,7 @@ def extensions() -> list[Extension]:
         Extension(
             "gradus.kernels.libgradus_kernels",
             [f"{FOLDER}/native.cc"],
-            depends=glob(f"{FOLDER}/*.inc"),
+            depends=glob(f"{FOLDER}/**/*.inc", recursive=True),
             extra_compile_args=[*OPTIONS, "-isystem", str(headers)],  # their warnings are not ours
             language="c++",
             optional=True,  # without a compiler the installation succeeds
