@@ -34,7 +34,7 @@ from gradus.kernels.recurrence import (
 )
 from gradus.kernels.rows import gather_rows
 from gradus.kernels.statistics import Outputs, WeightChange, plain_statistics, statistics
-from gradus.kernels.threefry import keep_mask, plain_keep_mask
+from gradus.kernels.threefry import keep_mask
 from gradus.kernels.updates import RULES, Leaf, Rule, plain_update, update
 
 CALLS = 40  # in a program: compiling takes longer than running
@@ -175,42 +175,53 @@ def check_statistics(rng):
 def check_masks(rng):
     """Draw masks of many shapes, a few of them for several threads."""
     key = rng.integers(0, 2**32, 2, dtype=np.uint32)
-    for i in range(CALLS):
-        shape = tuple(rng.integers(0, 9 if i % 10 else 600, rng.integers(0, 3)))
-        rate = rng.random(dtype=np.float32)
-        numbers = rng.integers(0, 2**32, rng.integers(0, 4), dtype=np.uint32)
-        with kernels():
-            found = jax.jit(functools.partial(keep_mask, shape=shape))(key, numbers, rate)
-        np.testing.assert_array_equal(found, plain_keep_mask(key, rate, *numbers, shape=shape))
+    most = [9 if i % 10 else 600 for i in range(CALLS)]
+    shapes = [tuple(rng.integers(0, m, rng.integers(0, 3))) for m in most]
+    rates = rng.random(CALLS, dtype=np.float32)
+    numbers = [rng.integers(0, 2**32, rng.integers(0, 4), dtype=np.uint32) for _ in shapes]
+
+    def masks():
+        given = zip(numbers, rates, shapes, strict=True)
+        return [keep_mask(key, list(folded), rate, shape) for folded, rate, shape in given]
+
+    with kernels():
+        found = jax.jit(masks)()
+    for one, other in zip(found, masks(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def check_cross_entropies(rng):
     """Compare values and gradients of many shapes, a few of them for several threads."""
+    given = []
     for i in range(CALLS):
         rows, classes = (int(size) for size in rng.integers(1, 40 if i % 10 else 900, 2))
-        z, labels = 3 * draw(rng, rows, classes), rng.integers(-2, classes + 2, rows)
-        given = z, labels, rng.random(dtype=np.float32)
+        labels = rng.integers(-2, classes + 2, rows)
+        given.append((3 * draw(rng, rows, classes), labels, rng.random(dtype=np.float32)))
 
-        def total(function, z, *others):
-            return function(z, *others).sum()
+    def total(function, z, *others):
+        return function(z, *others).sum()
 
-        with kernels():
-            native = functools.partial(total, softmax_cross_entropy)
-            found = jax.jit(jax.value_and_grad(native))(*given)
-        plain = functools.partial(total, plain_softmax_cross_entropy)
-        expected = jax.jit(jax.value_and_grad(plain))(*given)
-        np.testing.assert_allclose(found[0], expected[0], rtol=1e-4)
-        np.testing.assert_allclose(found[1], expected[1], rtol=1e-3, atol=1e-5)
+    def derived(function):
+        each = jax.value_and_grad(functools.partial(total, function))
+        return jax.jit(lambda all_given: [each(*one) for one in all_given])(given)
+
+    with kernels():
+        found = derived(softmax_cross_entropy)
+    expected = derived(plain_softmax_cross_entropy)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 def check_finite(rng):
     """Look for one number among many that is not finite."""
-    for _ in range(CALLS):
-        arrays = [draw(rng, int(size)) for size in rng.integers(1, 70, rng.integers(1, 5))]
-        found = rng.choice([np.nan, np.inf, 1e38])
-        arrays[-1][rng.integers(len(arrays[-1]))] = found
-        with kernels():
-            assert jax.jit(lambda *given: all_finite(given))(*arrays) == np.isfinite(found)
+    shapes = [rng.integers(1, 70, rng.integers(1, 5)) for _ in range(CALLS)]
+    given = [[draw(rng, int(size)) for size in sizes] for sizes in shapes]
+    numbers = rng.choice([np.nan, np.inf, 1e38], CALLS)
+    for arrays, number in zip(given, numbers, strict=True):
+        arrays[-1][rng.integers(len(arrays[-1]))] = number
+    with kernels():
+        found = jax.jit(lambda: [all_finite(arrays) for arrays in given])()
+    np.testing.assert_array_equal(found, np.isfinite(numbers))
 
 
 def check_errors(rng):
