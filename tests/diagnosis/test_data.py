@@ -74,14 +74,14 @@ def test_rows_that_occur_twice_by_nature_are_a_note_and_few_different_ones_nothi
 def test_a_split_compares_its_own_rows():
     data = make_training_data(np.tile(X, (2, 1)), np.tile(Y, 2), validation_split=0.2)
     training, held_out = (set(rows % 500) for rows in (data.rows, data.validation))
-    compared = data.comparison()
+    compared = data.comparison
     assert (compared.looked, compared.shared) == (
         200,
         sum(r % 500 in training for r in data.validation),
     )
     assert 0 < len(held_out) < 200  # some pairs are held out together
-    assert make_training_data(X, Y, validation_split=0.2).comparison().shared == 0
-    assert make_training_data(X, Y).comparison() is None
+    assert make_training_data(X, Y, validation_split=0.2).comparison.shared == 0
+    assert make_training_data(X, Y).comparison is None
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.int32, np.uint8, bool])

@@ -401,3 +401,15 @@ def test_a_shape_error_says_the_shape_of_x_not_of_a_probe(sweep):
     model = gr.Model(net, "mse", gr.Adam(gr.choice(0.1)) if sweep else "adam")
     with pytest.raises(GradusError, match=r"\(11, 5\)"):
         (gr.Sweep(model) if sweep else model).fit(x, x[:, :1], verbose=False)
+
+
+@pytest.mark.parametrize("columns", [3, 10, 30])
+def test_a_linear_model_predicts_a_row_alone_as_among_others(columns):
+    """XLA adds up products of a few rows in another order."""
+    x = np.random.default_rng(columns).normal(size=(40, columns)).astype(np.float32)
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", seed=0)
+    model.build(x)
+    among = model.predict(x)
+    for count in (1, 3):
+        alone = [model.predict(x[i : i + count]) for i in range(0, 39, count)]
+        np.testing.assert_array_equal(np.concatenate(alone), among[:39])

@@ -49,6 +49,7 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     epochs = counted(record["epochs"], "epoch")
     output.print_line(f"{epochs} in {record['training_seconds']:.1f} s{best}.")
     output.print_line(f"The run is in {run}; open {run}/report.html to see it.")
+    _print_findings(run, output)
     if record["status"] == "interrupted" and not runs.has_checkpoint(Path(run)):
         again = format_command("train", Path(run) / "experiment.toml")
         output.print_line(
@@ -66,6 +67,21 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
         )
     else:
         _print_next_command(run, output)
+
+
+def _print_findings(run: str, output: Output) -> None:
+    """Print what is wrong with a training, or may be, by its codes, and how to read of it."""
+    from gradus.experiments.run import Run
+
+    if not Path(run).is_dir():  # nothing of it was saved
+        return
+    found = Run(Path(run)).findings
+    kinds = (("fault", found.faults), ("note", found.notes))
+    counts = [counted(len(of_kind), kind) for kind, of_kind in kinds if of_kind]
+    if counts:
+        codes = ", ".join(dict.fromkeys(f.code for _, of_kind in kinds for f in of_kind))
+        command = format_command("diagnose", run)
+        output.print_line(f"{' and '.join(counts)}: {codes}. To read of it: {command}")
 
 
 def _print_next_command(run: str, output: Output) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,13 +21,13 @@ class TellingColumn:
     """The column that alone tells the target best.
 
     Attributes:
-        column: its number, from 0.
+        column: its number, from 0, or its name where that is known.
         first: how well: the magnitude of its correlation with a number, or the share of samples
             whose class it tells.
         second: how well the best of the other columns does.
     """
 
-    column: int
+    column: int | str
     first: float
     second: float
 
@@ -98,3 +99,20 @@ def _correlations(x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "columns"]:
 def _best(values: Float[np.ndarray, "columns"]) -> TellingColumn:
     second, first = np.sort(values)[-2:]
     return TellingColumn(int(values.argmax()), float(first), float(second))
+
+
+def describe_column(name: str, column: int | str) -> str:
+    """Return what a column of the inputs of that name is called in a sentence.
+
+    Args:
+        name: of the inputs, as "x".
+        column: its number, from 0, or its name.
+    """
+    return f"Column {column} of {name}" if isinstance(column, int) else f"Column {column!r}"
+
+
+def without_column(name: str, column: int | str) -> str:
+    """Return what to write to train without a column, which `describe_column` describes."""
+    if isinstance(column, int):
+        return f"np.delete({name}, {column}, axis=1)"
+    return f"{name}.drop(columns=[{column!r}]), or --drop-columns {shlex.quote(column)}"

@@ -224,7 +224,8 @@ class InputRecord:
         maximum: the largest.
         columns: how many numbers a sample has.
         shape: of one sample.
-        numbering: a column of whole numbers that differ in all rows, counted from 0, or None.
+        numbering: a column of whole numbers that differ in all rows, by its number, from 0, or by
+            its name; or None.
         telling: the column that alone tells the target best, or None.
     """
 
@@ -240,7 +241,7 @@ class InputRecord:
     maximum: float = 0.0
     columns: int = 1
     shape: tuple[int, ...] = ()
-    numbering: int | None = None
+    numbering: int | str | None = None
     telling: TellingColumn | None = None
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
@@ -59,6 +60,7 @@ def make_record(
     rows: Int[np.ndarray, "rows"] | None = None,
     weight: Float[np.ndarray, "samples"] | None = None,
     comparison: PartComparison | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
 ) -> Record:
     """Return the record of an experiment.
 
@@ -74,13 +76,16 @@ def make_record(
         rows: which of the inputs are trained on; None for all.
         weight: of each sample that is trained on; None for 1.
         comparison: of the samples of validation with those of training.
+        columns: the names of the columns of inputs that were frames.
     """
+    names = columns or {}
     layers, ends = _trace(net, jax.tree.map(lambda a: a[:2], x))
     outputs = _output_records(task, ends, y, validation, weight)
     target = (y, outputs[0]) if len(outputs) == 1 and isinstance(y, np.ndarray) else None
     return Record(
         inputs=tuple(
-            _input_record(name, leaf, rows, target) for name, leaf in named_leaves(x, "x")
+            _input_record(name, leaf, rows, target, names.get(name))
+            for name, leaf in named_leaves(x, "x")
         ),
         outputs=outputs,
         layers=tuple(layers),
@@ -326,8 +331,14 @@ def _input_record(
     x: np.ndarray,
     rows: np.ndarray | None,
     target: tuple[np.ndarray, OutputRecord] | None,
+    names: Sequence[str] | None,
 ) -> InputRecord:
+    numbering: int | str | None
     numbering, telling = _remarkable_columns(x, rows, target) if x.ndim == 2 else (None, None)
+    if names is not None and x.ndim == 2 and len(names) == x.shape[1]:
+        numbering = None if numbering is None else names[numbering]
+        if telling is not None:
+            telling = dataclasses.replace(telling, column=names[int(telling.column)])
     columns = sampled(x).reshape(min(len(x), SAMPLES), -1).astype(np.float64)
     kept = max(1, VALUES // len(columns))
     if columns.shape[1] > kept:  # those of an image's edge say little

@@ -20,6 +20,7 @@ from gradus.experiments.column_overrides import HINT
 from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
 from gradus.experiments.page import write_page
+from gradus.experiments.preparation.leaks import telling_column_of
 from gradus.experiments.preparation.prepare import PreparedData
 from gradus.experiments.preparation.prepare_streamed import prepare_data
 from gradus.experiments.preparation.reading_in_parts import reading_lines
@@ -182,9 +183,13 @@ def write_run(
 
 def with_data(record: Record, prepared: PreparedData) -> Record:
     """Return the record of a training with what preparing its data showed."""
-    data = prepared.record
+    data, training, inputs = prepared.record, prepared.raw.get("training"), record.inputs
+    if training is not None and training.is_table and inputs:
+        telling = telling_column_of(training, [name for name, _, _ in prepared.columns])
+        others = [dataclasses.replace(each, telling=None) for each in inputs[1:]]
+        inputs = (dataclasses.replace(inputs[0], telling=telling), *others)
     comparisons = (*record.comparisons, *data.comparisons)
-    return dataclasses.replace(record, comparisons=comparisons, order=data.order)
+    return dataclasses.replace(record, inputs=inputs, comparisons=comparisons, order=data.order)
 
 
 def _tell_of_data(model: Model, record: Record) -> None:

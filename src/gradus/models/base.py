@@ -315,6 +315,7 @@ class BaseModel(NetworkModel):
             rows=data.rows,
             weight=data.weight,
             comparison=comparison,
+            columns=data.columns,
         )
         return record.continuing(self.record if self.history.epochs else None)
 

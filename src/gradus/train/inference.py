@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float, PyTree, Shaped
 
 ROWS_PER_BATCH = 1024
+LEAST_ROWS = 8  # of a table; XLA adds up the products of fewer in another order
 
 
 def predict_batches(
@@ -174,8 +175,10 @@ def _batches(
     The last batch is padded with its first rows. Few rows are padded to a power of two, so that
     most numbers of rows share a program.
     """
-    count = len(jax.tree.leaves(tree)[0])
-    size = min(most, 1 << max(0, math.ceil(math.log2(count))))
+    leaves = jax.tree.leaves(tree)
+    count = len(leaves[0])
+    least = LEAST_ROWS if all(leaf.ndim < 3 for leaf in leaves) else 1
+    size = min(most, max(least, 1 << max(0, math.ceil(math.log2(count)))))
     for start in range(0, count, size):
         present = min(size, count - start)
         if present == size:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.columns import describe_column, without_column
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -22,13 +23,14 @@ def find(record: Record) -> Iterator[Finding]:
     for given in record.inputs:
         if given.numbering is None or given.columns < 2:
             continue
+        column = describe_column(given.name, given.numbering)
         yield Finding(
-            message=f"Column {given.numbering} of {given.name} numbers the rows: no two are equal.",
+            message=f"{column} numbers the rows: no two are equal.",
             why=(
                 "If the file was sorted, it tells the target of rows that are near. Of new rows it "
                 "says nothing."
             ),
-            remedy=f"Leave it out: np.delete({given.name}, {given.numbering}, axis=1).",
+            remedy=f"Leave it out: {without_column(given.name, given.numbering)}.",
             severity="note",
             evidence={"equal pairs": {"value": 0, "threshold": 1}},
         )

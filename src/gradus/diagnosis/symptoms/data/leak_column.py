@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradus.diagnosis.columns import describe_column, without_column
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
@@ -26,13 +27,13 @@ def find(record: Record) -> Iterator[Finding]:
         are_numbers = record.outputs[0].kind == "values"
         if best.second > (OTHERS if are_numbers else RIGHT):
             continue
+        column = describe_column(given.name, best.column)
         statistic = "correlation" if are_numbers else "samples told by it"
         yield Finding(
             message=(
-                f"Column {best.column} of {given.name} has a correlation of {best.first:.5f} with "
-                "the target."
+                f"{column} has a correlation of {best.first:.5f} with the target."
                 if are_numbers
-                else f"Column {best.column} of {given.name} alone tells the class of every sample."
+                else f"{column} alone tells the class of every sample."
             ),
             why=(
                 "It may follow from the target. Then it is not known when a prediction is needed, "
@@ -40,7 +41,7 @@ def find(record: Record) -> Iterator[Finding]:
             ),
             remedy=(
                 "If it is known before the target, keep it; a rule does what the network does. "
-                f"Else leave it out: np.delete({given.name}, {best.column}, axis=1)."
+                f"Else leave it out: {without_column(given.name, best.column)}."
             ),
             severity="note",
             evidence={statistic: {"value": best.first, "threshold": SAME}},
