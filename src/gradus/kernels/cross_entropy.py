@@ -32,22 +32,38 @@ def softmax_cross_entropy(z: jax.Array, labels: jax.Array, smoothing: Any) -> ja
 
 def plain_softmax_cross_entropy(z: jax.Array, labels: jax.Array, smoothing: jax.Array) -> jax.Array:
     """Return what `softmax_cross_entropy` does."""
-    shifted = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
-    fit = jnp.sum(_smoothed(z, labels, smoothing) * shifted, axis=-1)
-    return jnp.log(jnp.sum(jnp.exp(shifted), axis=-1)) - fit
+    return logits_cross_entropy(one_hot(labels, z), z, smoothing, jnp.ones_like(z[..., 0]))
 
 
 def plain_softmax_gradient(z: jax.Array, labels: jax.Array, smoothing: jax.Array) -> jax.Array:
     """Return the derivative of each value by its logits, `(..., K)`."""
-    return jax.nn.softmax(z) - _smoothed(z, labels, smoothing)
+    return jax.nn.softmax(z) - smooth(one_hot(labels, z), smoothing, z.shape[-1])
 
 
-def _smoothed(z: jax.Array, labels: jax.Array, smoothing: jax.Array) -> jax.Array:
-    """Return w. A comparison costs less than a gather, and XLA can fuse it."""
+def logits_cross_entropy(y: jax.Array, z: jax.Array, smoothing: Any, mass: jax.Array) -> jax.Array:
+    """(..., K), (..., K) -> (...): −Σ w log softmax(z), with half the passes over K.
+
+    It is Σw · log Σ exp(z − max z) − Σ w (z − max z), for smoothed targets w; Σw is the smoothed
+    `mass`, the sum of the targets before smoothing.
+    """
+    shifted = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
+    total = smooth(mass, smoothing, 1) * jnp.log(jnp.sum(jnp.exp(shifted), axis=-1))
+    return total - jnp.sum(smooth(y, smoothing, y.shape[-1]) * shifted, axis=-1)
+
+
+def smooth(y: jax.Array, smoothing: Any, classes: int) -> jax.Array:
+    """Return y (1 − s) + s / classes."""
+    smoothing = jnp.asarray(smoothing, y.dtype)
+    return y * (1 - smoothing) + smoothing / classes
+
+
+def one_hot(labels: jax.Array, z: jax.Array) -> jax.Array:
+    """Return labels `(...)` as one-hot, of the shape and dtype of z, `(..., K)`.
+
+    A comparison costs less than a gather, whose gradient is a scatter, and XLA can fuse it.
+    """
     classes = jnp.arange(z.shape[-1], dtype=jnp.int32)
-    one_hot = (labels[..., None].astype(jnp.int32) == classes).astype(z.dtype)
-    smoothing = smoothing.astype(z.dtype)
-    return one_hot * (1 - smoothing) + smoothing / z.shape[-1]
+    return (labels[..., None].astype(jnp.int32) == classes).astype(z.dtype)
 
 
 def _jvp(primals: Any, tangents: Any) -> Any:

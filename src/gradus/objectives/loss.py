@@ -9,13 +9,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError, ShapeError
 from gradus.foreign_names.lookup import meaning_here
+from gradus.kernels.cross_entropy import one_hot, smooth
 from gradus.nn import activations, tracing_errors
 from gradus.nn.pytree import check_function, pytree, static
 from gradus.objectives import targets
@@ -239,13 +239,9 @@ def pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
 
 
 def pair_of_labels(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    """Return integer labels `(batch, ...)` as one-hot `(batch, ..., K)`, and `y_pred`.
-
-    A comparison costs less than a gather, whose gradient is a scatter, and XLA can fuse it.
-    """
+    """Return integer labels `(batch, ...)` as one-hot `(batch, ..., K)`, and `y_pred`."""
     labels, p = labels_with(labels, y_pred)
-    classes = jnp.arange(p.shape[-1], dtype=jnp.int32)
-    return (labels[..., None].astype(jnp.int32) == classes).astype(p.dtype), p
+    return one_hot(labels, p), p
 
 
 def labels_with(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
@@ -262,12 +258,6 @@ def labels_with(labels: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
 def pair_of_either(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     """Return one-hot targets, or labels as one-hot, and `y_pred`."""
     return (pair_of_labels if jnp.ndim(y_true) < jnp.ndim(y_pred) else pair)(y_true, y_pred)
-
-
-def smooth(y: Array, smoothing: ArrayLike, classes: int) -> Array:
-    """Return y (1 − s) + s / classes."""
-    smoothing = jnp.asarray(smoothing, y.dtype)
-    return y * (1 - smoothing) + smoothing / classes
 
 
 def clip(p: Array) -> Array:
@@ -289,17 +279,6 @@ def binary_entropy(y: Array, p: Array) -> Array:
 def cross_entropy(y: Array, log_p: Array, smoothing: ArrayLike) -> Array:
     """(..., K), (..., K) -> (...): −Σ of the smoothed targets times the log-probabilities."""
     return -jnp.sum(smooth(y, smoothing, y.shape[-1]) * log_p, axis=-1)
-
-
-def logits_cross_entropy(y: Array, z: Array, smoothing: ArrayLike, mass: Array) -> Array:
-    """(..., K), (..., K) -> (...): `cross_entropy` of log-softmax(z), with half the passes over K.
-
-    −Σ w log softmax(z) = Σw · log Σ exp(z − max z) − Σ w (z − max z), for smoothed targets w; Σw is
-    the smoothed `mass`, the sum of the targets before smoothing.
-    """
-    shifted = z - jax.lax.stop_gradient(jnp.max(z, axis=-1, keepdims=True))
-    total = smooth(mass, smoothing, 1) * jnp.log(jnp.sum(jnp.exp(shifted), axis=-1))
-    return total - jnp.sum(smooth(y, smoothing, y.shape[-1]) * shifted, axis=-1)
 
 
 def power(base: Array, exponent: ArrayLike) -> Array:

@@ -18,7 +18,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from gradus.errors import GradusError
-from gradus.kernels.cross_entropy import softmax_cross_entropy
+from gradus.kernels.cross_entropy import logits_cross_entropy, smooth, softmax_cross_entropy
 from gradus.nn.pytree import check_fields, check_setting, pytree, static
 from gradus.objectives import targets
 from gradus.objectives.loss import (
@@ -30,13 +30,11 @@ from gradus.objectives.loss import (
     clip,
     cross_entropy,
     labels_with,
-    logits_cross_entropy,
     normalized,
     pair,
     pair_of_either,
     pair_of_labels,
     power,
-    smooth,
     to_signs,
 )
 from gradus.objectives.regression_losses import CosineSimilarity as CosineSimilarity
