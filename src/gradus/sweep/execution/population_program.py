@@ -41,13 +41,13 @@ class ProgramStats:
         parallelism: how many members a call trains.
         bytes_per_call: the memory of a call on a device without the samples (on a CPU of all
             devices, which share its memory).
-        flops: the floating-point operations of a step and a validation batch.
+        step_seconds: the expected seconds of a training step of one member.
         varying: in which leaves of components and key members have differed so far.
     """
 
     parallelism: Parallelism
     bytes_per_call: int = 0
-    flops: float = 0.0
+    step_seconds: float = cost_model.step_seconds(0.0)
     varying: tuple[bool, ...] = ()
 
 
@@ -159,18 +159,23 @@ class PopulationProgram:
 
     @property
     def step_seconds(self) -> float:
-        """The expected seconds of a training step of one member.
+        """The expected seconds of a training step of one member."""
+        return self.stats.step_seconds
 
-        The program's operations are those of a step, about three times the forward pass of its
-        samples, plus the forward pass of a validation batch.
+    def _expected_step_seconds(self, flops: float) -> float:
+        """Return the expected seconds of a training step of one member.
+
+        Args:
+            flops: the program's floating-point operations: those of a step, about three times the
+                forward pass of its samples, plus the forward pass of a validation batch.
         """
         training = self.example_member.training
         trained = 3 * (training.config.batch_size or len(training.rows))
         validated = 0
         if training.validation is not None:
             validated = min(VALIDATION_BATCH, int(training.validation.count))
-        flops = self.stats.flops / self.parallelism.width * trained / (trained + validated)
-        return cost_model.step_seconds(flops)
+        share = trained / (trained + validated)
+        return cost_model.step_seconds(flops / self.parallelism.width * share)
 
     def compile(self) -> jax.stages.Lowered:
         """Compile the program, so that training threads need not, and measure it (`stats`).
@@ -187,9 +192,10 @@ class PopulationProgram:
         state_bytes = memory.tree_bytes(train_state) // (1 if shared else devices)
         program_bytes = memory.program_bytes(compiled) * (devices if shared else 1)
         self.stats.bytes_per_call = state_bytes + program_bytes
-        self.stats.flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
+        flops = max(0.0, (compiled.cost_analysis() or {}).get("flops", 0.0))
         if library().instructions is not None:
-            self.stats.flops += count_operations(lowered.as_text())
+            flops += count_operations(lowered.as_text())
+        self.stats.step_seconds = self._expected_step_seconds(flops)
         return lowered
 
     def with_parallelism(self, parallelism: Parallelism) -> PopulationProgram:
