@@ -66,25 +66,32 @@ def one_hot(labels: jax.Array, z: jax.Array) -> jax.Array:
     return (labels[..., None].astype(jnp.int32) == classes).astype(z.dtype)
 
 
+def _plain_with_gradient(z: jax.Array, labels: jax.Array, smoothing: jax.Array) -> list[jax.Array]:
+    values = plain_softmax_cross_entropy(z, labels, smoothing)
+    return [values, plain_softmax_gradient(z, labels, smoothing)]
+
+
 def _jvp(primals: Any, tangents: Any) -> Any:
-    values = _cross_entropy.bind(*primals)
     of_z = tangents[0]
     if not isinstance(tangents[2], ad.Zero):  # nobody trains the smoothing
         return jax.jvp(
             plain_softmax_cross_entropy, primals, tuple(map(ad.instantiate_zeros, tangents))
         )
-    return values, of_z if isinstance(of_z, ad.Zero) else jnp.sum(
-        _gradient.bind(*primals) * of_z, axis=1
-    )
+    if isinstance(of_z, ad.Zero):
+        return _cross_entropy.bind(*primals), of_z
+    values, gradient = _with_gradient.bind(*primals)
+    return values, jnp.sum(gradient * of_z, axis=1)
 
 
-def _define(name: str, plain: Any, rank: int) -> Primitive:
-    primitive = Primitive(f"gradus_{name}")
-    primitive.def_abstract_eval(lambda z, *_: core.ShapedArray(z.shape[:rank], z.dtype))
-    define_kernel(primitive, plain, jax.ffi.ffi_lowering("gradus_cross_entropy"))
-    return primitive
-
-
-_cross_entropy = _define("cross_entropy", plain_softmax_cross_entropy, 1)
-_gradient = _define("cross_entropy_gradient", plain_softmax_gradient, 2)
+_lower = jax.ffi.ffi_lowering("gradus_cross_entropy")
+_cross_entropy = Primitive("gradus_cross_entropy")
+_cross_entropy.def_abstract_eval(lambda z, *_: core.ShapedArray(z.shape[:1], z.dtype))
+define_kernel(_cross_entropy, plain_softmax_cross_entropy, _lower)
 ad.primitive_jvps[_cross_entropy] = _jvp
+
+_with_gradient = Primitive("gradus_cross_entropy_and_gradient")
+_with_gradient.multiple_results = True
+_with_gradient.def_abstract_eval(
+    lambda z, *_: [core.ShapedArray(shape, z.dtype) for shape in (z.shape[:1], z.shape)]
+)
+define_kernel(_with_gradient, _plain_with_gradient, _lower)

@@ -92,7 +92,6 @@ struct Kernels {
   uint32_t (*largest_exponent)(const float*, int64_t);
   void (*keep)(const Mask&, int64_t, int64_t);
   void (*cross_entropy)(const Logits&, int64_t, int64_t);
-  void (*cross_entropy_gradient)(const Logits&, int64_t, int64_t);
 };
 
 #define RULE(space, name, type) \
@@ -111,8 +110,7 @@ struct Kernels {
    space::sum_units,                                                                           \
    space::largest_exponent,                                                                    \
    space::keep,                                                                                \
-   space::cross_entropy,                                                                       \
-   space::cross_entropy_gradient}
+   space::cross_entropy}
 constexpr Kernels kBaseline = KERNELS(baseline);
 #ifdef GRADUS_X86
 constexpr Kernels kAvx2 = KERNELS(avx2);
