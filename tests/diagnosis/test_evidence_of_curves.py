@@ -192,6 +192,16 @@ def test_few_rows_that_validation_does_not_follow_are_learned_by_heart():
     assert codes(few(40, 0.2)) == []
     assert codes(few(60, 0.6)) == []
     assert codes(few(60, 0.6, counts=(6,) * 10)) == [("fault", "overfitting")]  # 6 a class
+    saturated = LayerRecord("dense", "Dense", "tanh", 8, 4, None, False)
+    made = dataclasses.replace(few(40, 0.6), layers=(saturated,))
+    ones, epoch = np.ones(40), np.arange(1, 41)
+    layers = {"dense": LayerTraining(ones, ones, ones, 0 * ones, ones)}
+    training = dataclasses.replace(made.training, layers=layers, epoch=epoch)
+    found = examine(dataclasses.replace(made, training=training)).faults
+    assert [(each.code, each.cause) for each in found] == [
+        ("saturation", None),
+        ("overfitting", "saturation"),
+    ]
 
 
 def test_what_holds_for_no_validation_sample_was_learned_by_heart():

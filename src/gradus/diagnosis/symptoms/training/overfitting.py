@@ -33,6 +33,7 @@ CAUSES = (
     "rate-high",
     "initial-scale",
     "inputs-unscaled",
+    "saturation",
 )
 RISES, CHECKS = 1.3, 5
 ROWS, PER_CLASS, GAP = 50, 10, 0.2
