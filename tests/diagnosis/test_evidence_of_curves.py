@@ -296,14 +296,25 @@ def chain(count, norm=0):
     return tuple(layers)
 
 
-def test_many_plain_layers_are_too_many_where_much_is_left():
+def test_many_plain_layers_are_too_many_where_neighbors_tell_more():
     flat = np.full(40, 0.6)
-    deep = record(flat, layers=chain(12))
-    assert codes(deep) == [("fault", "too-deep")]
-    assert of("too-deep", deep) == {"layers in a row": 12}
-    assert codes(record(flat, layers=chain(11))) == []
-    assert codes(record(flat, layers=chain(14, norm=7))) == []
-    assert codes(record(0.1 * flat, layers=chain(12))) == []
+
+    def deep(layers, left=1.0, right=0.7, neighbors=0.1):
+        outputs = (output(neighbor_error=neighbors),)
+        metrics = {} if right is None else {"accuracy": np.full(40, right)}
+        return record(left * flat, layers=layers, outputs=outputs, metrics=metrics)
+
+    assert codes(deep(chain(12))) == [("fault", "too-deep")]
+    assert of("too-deep", deep(chain(12))) == {"layers in a row": 12}
+    assert codes(deep(chain(11))) == []
+    assert codes(deep(chain(14, norm=7))) == []
+    assert codes(deep(chain(12), left=0.1)) == []
+    assert codes(deep(chain(12), right=0.85)) == []
+    assert codes(deep(chain(12), neighbors=0.25)) == []
+    assert codes(deep(chain(12), neighbors=None)) == []
+    assert codes(deep(chain(12), right=None)) == []
+    nothing = deep(chain(12), left=1.66, right=0.5, neighbors=None)
+    assert codes(nothing) == [("fault", "too-deep")]
 
 
 @pytest.mark.parametrize(("left", "severity"), [(0.6, "fault"), (0.1, "note")])

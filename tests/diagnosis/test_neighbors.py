@@ -10,11 +10,15 @@ from sklearn.neighbors import NearestNeighbors
 import gradus as gr
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import OutputRecord, TargetRecord
-from gradus.diagnosis.references.neighbors import AGREED, ALONE, NEIGHBORS, contradicted_share
+from gradus.diagnosis.references.neighbors import AGREED, ALONE, NEIGHBORS, ask_neighbors
 from gradus.diagnosis.symptoms import examine
 
 RNG = np.random.default_rng(0)
 X, Y = (a[:900] for a in load_digits(return_X_y=True))
+
+
+def contradicted_share(x, y):
+    return ask_neighbors(x, y).contradicted
 
 
 def drawn(share):
@@ -31,6 +35,9 @@ def test_the_share_is_that_of_scikit_learns_neighbors():
     wanted = np.mean((own <= ALONE) & (votes.max(1) >= AGREED))
     assert contradicted_share(X.astype(np.float32), labels) == pytest.approx(wanted, abs=0.005)
     assert wanted > 0.3
+    error = np.mean(votes.argmax(1) != labels)
+    assert ask_neighbors(X, labels).error == pytest.approx(error, abs=0.01)
+    assert error > 0.3
 
 
 def test_right_labels_are_hardly_contradicted_however_they_are_written():
@@ -44,9 +51,16 @@ def test_right_labels_are_hardly_contradicted_however_they_are_written():
     [RNG.permutation(Y), np.zeros(900, int), np.arange(900), RNG.normal(size=900)],
     ids=["shuffled", "one", "all different", "numbers"],
 )
-def test_it_says_nothing_where_neighbors_do_not_tell(labels):
-    assert contradicted_share(X.astype(np.float32), labels) is None
-    assert contradicted_share(X[:80].astype(np.float32), Y[:80]) is None
+def test_nothing_is_contradicted_where_neighbors_do_not_tell(labels):
+    found = ask_neighbors(X.astype(np.float32), labels)
+    assert found is None or found.contradicted is None
+    assert ask_neighbors(X[:80].astype(np.float32), Y[:80]) is None
+
+
+def test_neighbors_tell_two_classes_however_they_are_written():
+    is_even = (Y % 2).astype(np.float32)
+    assert 0 < ask_neighbors(X, is_even).error < 0.05
+    assert ask_neighbors(X, is_even[:, None]) == ask_neighbors(X, is_even)
 
 
 @pytest.mark.slow

@@ -191,16 +191,34 @@ class Record:
         self, output: OutputRecord, error: float | None, parts: tuple[str, ...]
     ) -> bool:
         """Whether a linear model gets about as many classes wrong, whatever the loss."""
+        least = self._least_error(output, parts)
+        return least is not None and error is not None and least <= WORSE * error + BY_ERROR
+
+    def _least_error(self, output: OutputRecord, parts: tuple[str, ...]) -> float | None:
+        """Return the share of classes that an output gets wrong; None where it is not known.
+
+        It is that of the last epochs' training samples, or of those of validation in its best
+        epoch, whichever of the `parts` is smaller.
+        """
         training = self.training
-        if training is None or error is None:
-            return False
+        if training is None:
+            return None
         name = f"{output.name}_accuracy" if len(self.outputs) > 1 else "accuracy"
         known = [
             values[-training.last :].mean() if part == "" else values.max()
             for part in parts
             if (values := training.metrics.get(f"{part}{name}")) is not None and len(values)
         ]
-        return bool(known) and 1 - max(known) <= WORSE * error + BY_ERROR
+        return 1 - float(max(known)) if known else None
+
+    @property
+    def trails_neighbors(self) -> bool:
+        """Whether an output gets clearly more classes wrong than the nearest samples would."""
+        for output in self.outputs:
+            own, other = self._least_error(output, ("", "val_")), output.neighbor_error
+            if own is not None and other is not None and own > WORSE * other + BY_ERROR:
+                return True
+        return False
 
     @property
     def trails(self) -> bool:

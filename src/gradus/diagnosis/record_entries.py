@@ -80,6 +80,8 @@ class OutputRecord:
         sure_error: the same among the half that it is surest of; None of values and several flags.
         contradicted: the share of samples whose nearest ones agree on another label; None where it
             is not known.
+        neighbor_error: the share of samples whose label most of the nearest ones do not have; None
+            where it is not known.
     """
 
     name: str
@@ -100,6 +102,7 @@ class OutputRecord:
     linear_error: float | None = None
     sure_error: float | None = None
     contradicted: float | None = None
+    neighbor_error: float | None = None
 
     @property
     def where(self) -> str:

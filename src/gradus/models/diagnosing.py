@@ -18,7 +18,7 @@ from gradus.diagnosis.recurrence import carried_share, first_steps, readers_of
 from gradus.diagnosis.references.generated import SAMPLES as GENERATED
 from gradus.diagnosis.references.generated import generated_record
 from gradus.diagnosis.references.linear_model import component_share, fit_linear
-from gradus.diagnosis.references.neighbors import contradicted_share
+from gradus.diagnosis.references.neighbors import ask_neighbors
 from gradus.diagnosis.training import make_training_record
 from gradus.models.base import BaseModel
 from gradus.models.inputs.training_data import TrainingData
@@ -181,13 +181,15 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
     if isinstance(task, Supervised):
         for _, objective, _, y in zip_outputs(task.objectives, None, data.samples.y):
             linear = fit_linear(x, y, objective.loss.name, data.rows) or (None, None, None)
-            is_softmax = objective.loss.link == "softmax"
-            contradicted = contradicted_share(x, y, data.rows) if is_softmax else None
-            references.append((*linear, contradicted))
+            error, contradicted = None, None
+            if objective.loss.kind != "values" and (found := ask_neighbors(x, y, data.rows)):
+                is_softmax = objective.loss.link == "softmax"
+                error, contradicted = found.error, found.contradicted if is_softmax else None
+            references.append((*linear, contradicted, error))
     elif record.outputs[0].loss in SQUARED[:1]:  # of an autoencoder
         narrowest = min((layer.units for layer in record.kernels), default=0)
-        references.append((component_share(x, narrowest, data.rows), None, None, None))
-    names = "linear", "linear_error", "sure_error", "contradicted"
+        references.append((component_share(x, narrowest, data.rows), *[None] * 4))
+    names = "linear", "linear_error", "sure_error", "contradicted", "neighbor_error"
     outputs = [
         dataclasses.replace(output, **dict(zip(names, found, strict=True)))
         for output, found in zip(record.outputs, references, strict=False)

@@ -1,4 +1,4 @@
-"""How many samples have a label that the samples nearest to them contradict.
+"""What the nearest samples tell of labels: how many they contradict, and how many they get wrong.
 
 Source: Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty in dataset labels"
 (2021), with the nearest neighbors in place of a classifier.
@@ -6,7 +6,7 @@ Source: Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,17 +22,27 @@ AGREED, ALONE = 4, 1  # neighbors with the same label at least, and with the sam
 CLASSES = 100  # at most
 
 
-def contradicted_share(
+class Neighbors(NamedTuple):
+    """What the `NEIGHBORS` nearest samples tell of a sample's label.
+
+    Attributes:
+        error: the share of samples whose label most of them do not have.
+        contradicted: the share of samples whose neighbors agree on another label: at least `AGREED`
+            have one label, and at most `ALONE` has its own. Where classes overlap, neighbors
+            disagree, so that this share is small. None where neighbors do not tell: they share a
+            label less than `TELLS` times as often as any two samples.
+    """
+
+    error: float
+    contradicted: float | None
+
+
+def ask_neighbors(
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
     y: Shaped[np.ndarray, "samples ..."],
     rows: Int[np.ndarray, "rows"] | None = None,
-) -> float | None:
-    """Return the share of samples whose neighbors agree on another label than theirs.
-
-    At least `AGREED` of a sample's `NEIGHBORS` nearest ones have one label, and at most `ALONE` has
-    its own. Where classes overlap, neighbors disagree, so that this share is small. None for
-    targets that are no classes, where there are few samples, and where neighbors do not tell: they
-    share a label less than `TELLS` times as often as any two samples.
+) -> Neighbors | None:
+    """Return what neighbors tell of labels; None for other targets, and where samples are few.
 
     Args:
         x: all inputs.
@@ -54,7 +64,8 @@ def contradicted_share(
     nearest = np.argpartition(distances, NEIGHBORS, axis=1)[:, :NEIGHBORS]
     votes = np.eye(len(kinds), dtype=np.int32)[own[nearest]].sum(axis=1)
     same = votes[np.arange(len(own)), own]
+    error = float((votes.argmax(axis=1) != own).mean())
     if same.mean() / NEIGHBORS < TELLS * np.square(np.bincount(own) / len(own)).sum():
-        return None
-    alone = same <= ALONE
-    return float((alone & (votes.max(axis=1) >= AGREED)).mean())
+        return Neighbors(error, None)
+    contradicted = (same <= ALONE) & (votes.max(axis=1) >= AGREED)
+    return Neighbors(error, float(contradicted.mean()))

@@ -1,7 +1,7 @@
 """Labels of which many contradict what is sure of them.
 
 The share of samples whose label the nearest ones contradict, which agree with each other
-(`gradus.diagnosis.references.neighbors.contradicted_share`), above `MANY`; of labels that are
+(`gradus.diagnosis.references.neighbors.Neighbors`), above `MANY`; of labels that are
 right, a few percent. Or the share of wrong classes among the half of new samples that a linear
 model is surest of, above `SURE`, and above `EVEN` times that of all: where classes overlap, the
 sure ones are right, but wrong labels are everywhere. That model, and the network on validation

@@ -2,8 +2,9 @@
 
 A chain of at least `MANY` trained layers, each of which takes the output of the one before, where
 little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best constant
-prediction is left. Source: He et al., "Deep residual learning for image recognition" (2016): plain
-networks with more layers have the larger training error.
+prediction is left, and the nearest samples tell clearly more classes. Source: He et al., "Deep
+residual learning for image recognition" (2016): plain networks with more layers have the larger
+training error.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ MANY = 12
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault for the end of the longest chain, if it is too long and little was learned."""
-    if record.training is None or record.concern != "fault":
+    is_poor = record.concern == "fault" and record.trails_neighbors
+    if record.training is None or not (record.doubt == "fault" or is_poor):
         return
     depths = _depths(record.layers)
     path = max(depths, key=lambda path: depths[path], default="")
