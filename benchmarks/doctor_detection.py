@@ -147,8 +147,8 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
     outcomes = result["outcomes"]
     seeds = sorted({run["seed"] for case in outcomes.values() for run in case["runs"]})
     groups = {
-        "some rules were chosen by it": [seed for seed in seeds if seed in CALIBRATED],
-        "not used for rules": [seed for seed in seeds if seed not in CALIBRATED],
+        "which chose some rules": [seed for seed in seeds if seed in CALIBRATED],
+        "which chose none": [seed for seed in seeds if seed not in CALIBRATED],
     }
     rows = []
     for label, chosen in groups.items():
@@ -159,7 +159,7 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
         low, high = interval(alarms, count)
         rows.append(
             [
-                f"seed {', '.join(map(str, chosen))} ({label})",
+                f"seeds {', '.join(map(str, chosen))} ({label})",
                 found["programs"],
                 common.goal(100 * found["found"], 100 * FOUND, unit="%"),
                 common.goal(100 * found["named"], 100 * NAMED, unit="%"),
