@@ -313,6 +313,9 @@ def test_many_plain_layers_are_too_many_where_neighbors_tell_more():
     assert codes(deep(chain(12), neighbors=0.25)) == []
     assert codes(deep(chain(12), neighbors=None)) == []
     assert codes(deep(chain(12), right=None)) == []
+    values = output(neighbor_error=None, validation=None)
+    values = dataclasses.replace(values, kind="values")
+    assert codes(record(flat, layers=chain(12), outputs=(values,))) == [("fault", "too-deep")]
     nothing = deep(chain(12), left=1.66, right=0.5, neighbors=None)
     assert codes(nothing) == [("fault", "too-deep")]
 

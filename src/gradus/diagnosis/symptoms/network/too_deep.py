@@ -2,9 +2,9 @@
 
 A chain of at least `MANY` trained layers, each of which takes the output of the one before, where
 little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best constant
-prediction is left, and the nearest samples tell clearly more classes. Source: He et al., "Deep
-residual learning for image recognition" (2016): plain networks with more layers have the larger
-training error.
+prediction is left, and the nearest samples tell clearly more classes, if it is classes that are
+told. Source: He et al., "Deep residual learning for image recognition" (2016): plain networks with
+more layers have the larger training error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ MANY = 12
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a fault for the end of the longest chain, if it is too long and little was learned."""
-    is_poor = record.concern == "fault" and record.trails_neighbors
+    tells_values = bool(record.outputs) and all(out.kind == "values" for out in record.outputs)
+    is_poor = record.concern == "fault" and (tells_values or record.trails_neighbors)
     if record.training is None or not (record.doubt == "fault" or is_poor):
         return
     depths = _depths(record.layers)
