@@ -148,7 +148,9 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
     seeds = sorted({run["seed"] for case in outcomes.values() for run in case["runs"]})
     groups = {
         "which chose some rules": [seed for seed in seeds if seed in CALIBRATED],
-        "which only the last two changes had seen": [seed for seed in seeds if seed not in CALIBRATED],
+        "which only the last two changes had seen": [
+            seed for seed in seeds if seed not in CALIBRATED
+        ],
     }
     rows = []
     for label, chosen in groups.items():
