@@ -8,7 +8,7 @@ import pytest
 
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.counterfactuals import try_remedies
+from gradus.doctor.counterfactuals import try_other_seeds, try_remedies
 from gradus.doctor.remedy import Remedy
 
 SAMPLES, EPOCHS = 100, 10
@@ -143,3 +143,39 @@ def test_nothing_to_try_is_no_training():
     training = Pretended({})
     assert tried(training) == []
     assert training.trained_epochs == 0
+
+
+def as_it_is():
+    settings, fit = {"program": "", "seed": 4}, {"epochs": EPOCHS, "shuffle_seed": 0}
+    return Candidate("as it is", settings, fit, None)
+
+
+def test_other_seeds_that_do_well_are_a_remedy_told_by_their_mean():
+    training = Pretended({"": [60, 12, 5, 10]})
+    outcome = try_other_seeds(training, as_it_is(), 3)
+    assert (outcome.helps, outcome.seeds) == (True, 3)
+    assert outcome.comparison[:2] == (0.6, 0.09)
+    assert [str(each) for each in outcome.candidate.changes] == ["seed: 4 → 6"]
+    assert (outcome.candidate.changes[0].setting, outcome.candidate.settings["seed"]) == ("seed", 6)
+    assert outcome.candidate.fit["shuffle_seed"] == 2
+    assert training.epochs["", 1] == 3  # it was clear after a third of the epochs
+
+
+def test_other_seeds_that_differ_as_much_are_none():
+    training = Pretended({"": [60, 70, 5, 65]})
+    outcome = try_other_seeds(training, as_it_is(), 3)
+    assert not outcome.helps
+    assert training.epochs["", 3] == EPOCHS
+
+
+def test_a_change_of_many_layers_is_shown_once():
+    layers = [Change(f"dense_{k}.activation", "relu", "elu") for k in range(5)]
+    rate = Change("optimizer.learning_rate", "1", "0.1")
+    named = Change("network.activation", "", "", "network.activation", "elu")
+    shown = dataclasses.replace(as_it_is(), changes=(*layers, named, rate)).shown_changes
+    assert [str(each) for each in shown] == [
+        "dense_0.activation to dense_4.activation (5 layers): relu → elu",
+        "optimizer.learning_rate: 1 → 0.1",
+    ]
+    few = dataclasses.replace(as_it_is(), changes=tuple(layers[:3])).shown_changes
+    assert list(few) == layers[:3]

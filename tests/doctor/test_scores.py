@@ -78,6 +78,25 @@ def test_the_noise_of_several_seeds_adds_theirs(rng):
     assert found.noise == pytest.approx(np.hypot(of_seeds, of_samples))
 
 
+def test_seeds_that_are_all_better_are_no_noise_however_much_they_differ(rng):
+    """A training that fails with one seed of three: by hand, gains of 0.6, 0.2, and 0.1."""
+    before = [np.arange(100) < count for count in (75, 35, 25)]
+    after = [np.arange(100) < 15] * 3
+    found = compare([each.astype(float) for each in before], [each.astype(float) for each in after])
+    assert found.gain == pytest.approx(0.3)
+    assert found.noise < 0.05 < stats.sem([0.6, 0.2, 0.1])
+    # Of six errors the three smallest are those of one training: 1 of 20 ways, as SciPy counts.
+    ranks = stats.mannwhitneyu([75, 35, 25], [15, 14, 13], alternative="greater", method="exact")
+    assert ranks.pvalue == pytest.approx(1 / 20)
+    # One of the others is no worse than the training as it is with its best seed.
+    after[1] = np.arange(100) < 25
+    mixed = compare([each.astype(float) for each in before], [each.astype(float) for each in after])
+    assert mixed.noise > stats.sem([0.6, 0.1, 0.1])
+    # Two seeds of each are all better by chance in 1 of 6: too often.
+    two = compare([before[0] * 1.0, before[1] * 1.0], [after[0] * 1.0] * 2)
+    assert two.noise > stats.sem([0.6, 0.2])
+
+
 def test_a_gain_must_be_beyond_noise_and_matter():
     one = np.tile([0.0, 1.0], 50)
     assert not compare([one], [one]).helps

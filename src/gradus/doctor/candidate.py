@@ -28,6 +28,7 @@ from gradus.models.model import Model
 from gradus.train.batches import Samples
 
 VALIDATED = 0.2  # of the samples, where no validation data are given
+MANY = 4  # layers with the same change: from as many on it is shown once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +78,16 @@ class Candidate:
 
     @property
     def shown_changes(self) -> tuple[Change, ...]:
-        """The changes of arguments, without those that only name settings of experiment.toml."""
-        return tuple(each for each in self.changes if each.after)
+        """The changes of arguments, without those that only name settings of experiment.toml.
+
+        Where many layers have the same one, it is shown once.
+        """
+        same: dict[tuple[str, ...], list[Change]] = {}
+        for each in self.changes:
+            if each.after:
+                argument = each.where.rpartition(".")[2]
+                same.setdefault((argument, each.before, each.after), []).append(each)
+        return tuple(shown for equal in same.values() for shown in _shown(equal))
 
     def changed(self, *changes: Change, **fields: Any) -> Candidate:
         """Return the candidate with other fields, and with the changes in words."""
@@ -152,6 +161,14 @@ class Candidate:
         if target is not None:
             changes.append(Change("target", f"{target:g}", "None"))
         return self.with_fit(*changes, monitor="val_loss", mode="min", target=None)
+
+
+def _shown(equal: list[Change]) -> list[Change]:
+    """Return changes that differ by their layer only, as one if they are many."""
+    if len(equal) < MANY:
+        return equal
+    where = f"{equal[0].where} to {equal[-1].where} ({len(equal)} layers)"
+    return [dataclasses.replace(equal[0], where=where)]
 
 
 def make_data(

@@ -100,7 +100,7 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "too-few-epochs": (LONGER, *HIGHER),
     "dead-relu": (*LOWER, USUAL, ELU, INITIAL, INPUTS),
     "saturation": (INPUTS, INITIAL, RELU, *LOWER),
-    "too-deep": (SHALLOW, NORMED, RELU, INITIAL),
+    "too-deep": (SHALLOW, ELU, NORMED, INITIAL),
     "vanishing-gradient": (PRE_NORM, RELU, NORMED, SHALLOW, INITIAL),
     "over-regularised": (*PENALTIES, NO_DROPOUT),
     "overfitting": (NARROWER, ADAM_W),

@@ -12,7 +12,7 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Change, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
-from gradus.doctor.counterfactuals import Outcome, try_remedies
+from gradus.doctor.counterfactuals import Outcome, try_other_seeds, try_remedies
 from gradus.doctor.proving import SEEDS, with_outcomes
 from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
@@ -21,6 +21,7 @@ from gradus.models.model import Model
 from gradus.nn.casting import with_standard_promotion
 
 BUDGET = 6.0  # trainings of full length
+DEPENDS = "No remedy helped, but other seeds did: how well this training goes depends on its seed."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -148,7 +149,8 @@ def repair(
     Remedies are trained side by side for a part of the epochs, then others on top of the best one;
     the best of all are trained in full, and with several seeds beside the training as it is. A
     remedy helps if its error on validation samples is smaller by two standard errors, over samples
-    and seeds. The model stays as it is, and so do its data: labels are never changed.
+    and seeds. If none helps, but the training as it is does better with other seeds, these are what
+    helps. The model stays as it is, and so do its data: labels are never changed.
 
     Args:
         model: a model that was trained.
@@ -158,7 +160,8 @@ def repair(
         validation_data: `(x, y)` or `(x, y, weight)` to compare trainings on; by default a fifth
             of the samples.
         budget: how many trainings of full length all may take together; two thirds as many programs
-            are compiled. Trainings that take less time than compiling one are not counted.
+            are compiled. Trainings that take less time than compiling one are not counted, nor are
+            those as it is with other seeds, where no remedy helps.
         seeds: how many seeds the best remedies are compared with; up to four times as many where
             these cannot tell and the budget lasts.
         seed: of the samples that are held out.
@@ -195,6 +198,11 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     remedies = candidates_for(original, record, diagnosis, notes=True)
     outcomes = try_remedies(training, original, remedies, budget, seeds, record)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
+    notes = [unweighted_note(model, data)]
+    if outcomes and not outcomes[0].helps:
+        other = try_other_seeds(training, original, seeds)
+        outcomes.insert(0 if other.helps else len(outcomes), other)
+        notes += [DEPENDS] * other.helps
     helped = bool(outcomes) and outcomes[0].helps
     return Repair(
         proved,
@@ -202,7 +210,7 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
         training.model(outcomes[0].candidate, 0) if helped else None,
         training.trained_epochs / original.fit["epochs"],
         time.perf_counter() - began,
-        tuple(filter(None, [unweighted_note(model, data)])),
+        tuple(filter(None, notes)),
     )
 
 

@@ -21,6 +21,7 @@ LARGEST = 100.0  # an error of numbers, in variances, so that no single sample d
 HELPS = 2.0  # standard errors by which a training must be better
 MATTERS = 0.02  # the share of the error that must be gone, too
 SMALL = 0.2  # the share of the error below which a gain is none to speak of
+RANKED = 3  # seeds of each at least, for their ranks to tell: all better by chance in 1 of 20
 
 
 class Comparison(NamedTuple):
@@ -61,8 +62,11 @@ def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
     """Compare two trainings: errors of the same samples, for each seed.
 
     The noise is `√(Var(dᵢ) / n + Var(d̄ₛ) / S)` for the differences d, paired by sample and seed:
-    dᵢ is the mean over the S seeds of a sample, d̄ₛ that over the n samples of a seed. A training
-    that could not be made has infinite errors.
+    dᵢ is the mean over the S seeds of a sample, d̄ₛ that over the n samples of a seed. The second
+    term is left out where each of three or more seeds is better than any of the others, however
+    much these differ (Wilcoxon, "Individual comparisons by ranking methods", 1945): a training that
+    fails with some seeds only has differences as large as their mean. A training that could not be
+    made has infinite errors.
     """
     means = float(np.mean(before)), float(np.mean(after))
     if not np.isfinite(means).all():  # one of them could not be trained
@@ -70,6 +74,8 @@ def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
     gains = np.stack(before) - np.stack(after)
     of_samples = gains.mean(axis=0).var() / gains.shape[1]
     of_seeds = gains.mean(axis=1).var(ddof=1) / len(gains) if len(gains) > 1 else 0.0
+    if len(gains) >= RANKED and max(map(np.mean, after)) < min(map(np.mean, before)):
+        of_seeds = 0.0
     return Comparison(*means, math.sqrt(of_samples + of_seeds))
 
 
