@@ -52,8 +52,12 @@ def test_a_sound_model_has_nothing_to_mend():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(gr.GradusError, match=r"trained gr\.Model, not str"):
-        gr.repair("model", X, Y)
+    with pytest.raises(gr.GradusError, match=r"trained gr\.Model, not list"):
+        gr.repair(["model"], X, Y)
+    with pytest.raises(
+        gr.GradusError, match=r"gradus repair runs/v in a shell.*gr\.load\('runs/v'\)"
+    ):
+        gr.repair("runs/v", X, Y)
     unfitted = gr.Model(gr.Dense(1), "mse")
     with pytest.raises(gr.GradusError, match="never trained"):
         gr.repair(unfitted, X, Y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import Any
 
 from gradus.checks import number, whole_number
@@ -182,6 +183,12 @@ def repair(
         >>> repair.helped
         True
     """
+    if isinstance(model, str | Path):
+        raise GradusError(
+            f"repair(model=…) takes a trained gr.Model, not the path {str(model)!r}: write "
+            f"gradus repair {model} in a shell, which has the run's data, or give "
+            f"gr.load({str(model)!r}).model here."
+        )
     if not isinstance(model, Model):
         raise GradusError(f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}.")
     budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
