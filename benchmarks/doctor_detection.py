@@ -25,7 +25,7 @@ import common
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "doctor"))
 
-CALIBRATED = (0, 1, 2)  # seeds that thresholds and rules were chosen by
+CALIBRATED = (0, 1, 2, 3, 4)  # seeds that thresholds and rules were chosen by
 FOUND, NAMED, ROOTS = 0.95, 0.85, 1.5  # goals: of the faulty ones; roots at most
 QUICK = ("ATC-Circle-01bb8f27", "SO-51181393", "NEG-Circle-0db8c740")
 
@@ -148,9 +148,7 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
     seeds = sorted({run["seed"] for case in outcomes.values() for run in case["runs"]})
     groups = {
         "which chose some rules": [seed for seed in seeds if seed in CALIBRATED],
-        "which only the last two changes had seen": [
-            seed for seed in seeds if seed not in CALIBRATED
-        ],
+        "which no rule has seen": [seed for seed in seeds if seed not in CALIBRATED],
     }
     rows = []
     for label, chosen in groups.items():
@@ -179,14 +177,19 @@ def tables(result: Mapping[str, Any]) -> dict[str, str]:
             [case_row(name, case) for name, case in outcomes.items()],
         ),
         "doctor_alarms": common.table(
-            ["sound training", "seed", "faults"],
-            [
-                [name, str(seed), ", ".join(code for code, *_ in faults)]
-                for name, seed, faults, _ in sound(outcomes, seeds)
-                if faults
-            ],
+            ["sound training", "seeds", "faults"], alarm_rows(sound(outcomes, seeds))
         ),
     }
+
+
+def alarm_rows(healthy: Iterable[tuple[str, int, Any, int]]) -> list[list[str]]:
+    """Return a row for each sound training and what was said of it, with the seeds."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for name, seed, found, _ in healthy:
+        if found:
+            codes = ", ".join(code for code, *_ in found)
+            said.setdefault((name, codes), []).append(str(seed))
+    return [[name, ", ".join(seeds), codes] for (name, codes), seeds in said.items()]
 
 
 def case_row(name: str, case: Mapping[str, Any]) -> list[str]:
@@ -218,4 +221,4 @@ def case_row(name: str, case: Mapping[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    common.main(__doc__, measure, tables, rounds=5)
+    common.main(__doc__, measure, tables, rounds=7)
