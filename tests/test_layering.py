@@ -60,6 +60,7 @@ ROOMS = {
     "data": ["columns", "reading", "splitting", "", "sources", "streaming"],
     "train": ["", "streaming"],
     "models": ["inputs", ""],
+    "bridges": ["", "keras", "torch"],
     "sweep": ["search", "members", "execution", "strategies", "results", ""],
     "experiments": ["settings", "preparation", ""],
     "exports": ["onnx", ""],

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradus import data as data
-    from gradus.bridges.keras_models import from_keras as from_keras
-    from gradus.bridges.keras_models import to_keras as to_keras
-    from gradus.bridges.torch_models import from_torch as from_torch
-    from gradus.bridges.torch_models import to_torch as to_torch
+    from gradus.bridges.keras.models import from_keras as from_keras
+    from gradus.bridges.keras.models import to_keras as to_keras
+    from gradus.bridges.torch.models import from_torch as from_torch
+    from gradus.bridges.torch.models import to_torch as to_torch
     from gradus.configuration import show_config as show_config
     from gradus.doctor.repair import repair as repair
     from gradus.errors import GradusError as GradusError
@@ -170,8 +170,8 @@ if TYPE_CHECKING:
 
 # Names are imported on first use, so that `gradus --help` does not wait for JAX.
 _HOMES = {
-    "gradus.bridges.keras_models": ("from_keras", "to_keras"),
-    "gradus.bridges.torch_models": ("from_torch", "to_torch"),
+    "gradus.bridges.keras.models": ("from_keras", "to_keras"),
+    "gradus.bridges.torch.models": ("from_torch", "to_torch"),
     "gradus.errors": ("GradusError",),
     "gradus.estimators.classifier": ("Classifier",),
     "gradus.estimators.regressor": ("Regressor",),

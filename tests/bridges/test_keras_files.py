@@ -127,7 +127,7 @@ def test_archives_that_are_none(members, tmp_path):
 
 def test_a_member_larger_than_the_memory_is_not_read(members, tmp_path, monkeypatch):
     path = write(tmp_path / "a.keras", members)
-    monkeypatch.setattr("gradus.bridges.keras_files.host_free_bytes", lambda: 1000)
+    monkeypatch.setattr("gradus.bridges.keras.files.host_free_bytes", lambda: 1000)
     with pytest.raises(SavedError, match="there is room for"):
         gr.from_keras(path)
 

@@ -9,7 +9,7 @@ import pytest
 from keras import layers as k
 
 import gradus as gr
-from gradus.bridges.keras_masks import KNOW_MASKS
+from gradus.bridges.keras.masks import KNOW_MASKS
 
 # Keras 3.15 does not know NumPy 2's protocol of copies yet.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

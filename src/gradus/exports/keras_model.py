@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.bridges.keras_models import to_keras
+from gradus.bridges.keras.models import to_keras
 from gradus.exports.trained import Trained, network_notes
 from gradus.models.supervised import output_heads
 from gradus.objectives.loss import takes_logits

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_objects import RENAMED, construct, keras_class
+from gradus.bridges.keras.objects import RENAMED, construct, keras_class
 from gradus.bridges.own_layers import own_layer
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer

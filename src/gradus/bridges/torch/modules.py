@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from gradus.bridges.own_layers import own_layer
 from gradus.errors import GradusError
+from gradus.nn.layer import Layer
 from gradus.optional import import_optional
 
 # The names of activations without settings.
@@ -81,3 +84,9 @@ def require_settings(where: str, module: Any, **settings: Any) -> None:
             raise GradusError(
                 f"{where}: {name}={getattr(module, name)!r} cannot be carried, only {value!r}."
             )
+
+
+def zero_padding(zeros: Sequence[int], where: str) -> Layer:
+    """Return a layer that pads both sides of each spatial axis with so many zeros."""
+    padding = zeros[0] if len(zeros) == 1 else tuple(zeros)
+    return own_layer(f"ZeroPadding{len(zeros)}D", where)(padding)

@@ -22,11 +22,11 @@ from gradus.bridges.assembly import (
     takes_codes,
     tell,
 )
-from gradus.bridges.keras_compiling import compile_keras
-from gradus.bridges.keras_files import KerasArchive, read_keras_archive
-from gradus.bridges.keras_graphs import KerasNetwork
-from gradus.bridges.keras_masks import check_masks
-from gradus.bridges.keras_training import (
+from gradus.bridges.keras.compiling import compile_keras
+from gradus.bridges.keras.files import KerasArchive, read_keras_archive
+from gradus.bridges.keras.graphs import KerasNetwork
+from gradus.bridges.keras.masks import check_masks
+from gradus.bridges.keras.training import (
     by_output,
     expects_logits,
     read_loss,
@@ -34,7 +34,7 @@ from gradus.bridges.keras_training import (
     read_optimizer,
     read_optimizer_state,
 )
-from gradus.bridges.keras_writing import LayerWriter
+from gradus.bridges.keras.writing import LayerWriter
 from gradus.errors import GradusError, SavedError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from gradus.bridges.keras_nesting import START, Node, node_name
+from gradus.bridges.keras.nesting import START, Node, node_name
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer
 from gradus.nn.layers.embedding import Embedding

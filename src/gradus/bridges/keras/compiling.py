@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_objects import short_float
-from gradus.bridges.keras_writing import keras_twin
+from gradus.bridges.keras.objects import short_float
+from gradus.bridges.keras.writing import keras_twin
 from gradus.errors import GradusError
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss, takes_logits

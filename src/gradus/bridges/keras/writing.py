@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gradus.bridges.keras_objects import RENAMED, short_float
+from gradus.bridges.keras.objects import RENAMED, short_float
 from gradus.bridges.own_layers import is_own_layer
 from gradus.errors import GradusError, ShapeError
 from gradus.init_args import init_args

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_nesting import MERGES, Node, node_name
+from gradus.bridges.keras.nesting import MERGES, Node, node_name
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.activation import ELU, Activation, LeakyReLU, Softmax

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_files import arrays_of_layer
-from gradus.bridges.keras_layers import LayerReader, layer_name
-from gradus.bridges.keras_mask_arguments import MaskArguments, mask_sources
-from gradus.bridges.keras_nesting import (
+from gradus.bridges.keras.files import arrays_of_layer
+from gradus.bridges.keras.layers import LayerReader, layer_name
+from gradus.bridges.keras.mask_arguments import MaskArguments, mask_sources
+from gradus.bridges.keras.nesting import (
     MERGES,
     START,
     Node,
@@ -20,8 +20,8 @@ from gradus.bridges.keras_nesting import (
     nested,
     node_name,
 )
-from gradus.bridges.keras_objects import construct, keras_class, short_float
-from gradus.bridges.keras_operations import check_dropped_masks, is_operation, read_operation
+from gradus.bridges.keras.objects import construct, keras_class, short_float
+from gradus.bridges.keras.operations import check_dropped_masks, is_operation, read_operation
 from gradus.errors import GradusError
 from gradus.nn.layer import Layer, snake_case
 from gradus.nn.layers.attention import MultiHeadAttention

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from gradus.bridges.assembly import built_network, default_loss, tell
-from gradus.bridges.torch_modules import SPATIAL, import_torch
-from gradus.bridges.torch_reading import ModuleReader
-from gradus.bridges.torch_recurrent import RECURRENT
-from gradus.bridges.torch_writing import ModuleWriter
+from gradus.bridges.torch.modules import SPATIAL, import_torch
+from gradus.bridges.torch.reading import ModuleReader
+from gradus.bridges.torch.recurrent import RECURRENT
+from gradus.bridges.torch.writing import ModuleWriter
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.model import Model

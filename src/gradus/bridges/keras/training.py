@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gradus.bridges.keras_objects import construct, keras_class, short_float
+from gradus.bridges.keras.objects import construct, keras_class, short_float
 from gradus.errors import GradusError
 from gradus.nn.layer import snake_case
 from gradus.objectives import metrics

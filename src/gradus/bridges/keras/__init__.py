@@ -1,0 +1,1 @@
+"""Models of Keras as models of gradus, and the other way."""
