@@ -42,4 +42,4 @@ def test_a_section_shows_its_code_first_and_says_how_to_mend_it(code):
     example, shown = re.findall(r"```(?:python|text)\n(.*?)```", SECTIONS[code], re.S)[:2]
     assert len(example.splitlines()) <= 10
     assert re.match(rf"(fault|note) {code}\n", shown)
-    assert "To mend it: " in SECTIONS[code]
+    assert "To fix it: " in SECTIONS[code]
