@@ -1,6 +1,7 @@
 """The layout of the package: arrows between packages point one way, and no files form a cycle."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,6 +166,19 @@ def test_rooms_of_a_package_import_one_way(package):
             if other.startswith(f"gradus.{package}."):
                 mine, theirs = rooms.index(room_of(module)), rooms.index(room_of(other))
                 assert theirs <= mine, f"{module} imports {other}, in a later room"
+
+
+def test_the_layout_in_the_design_document_has_every_package_in_the_order_of_imports():
+    page = (ROOT.parent.parent / "docs" / "design.md").read_text()
+    tree = page.split("```")[1]
+    top = re.findall(r"^├── (\w+)/|^└── (\w+)/", tree, re.MULTILINE)
+    named = [first or last for first, last in top]
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert set(named) == packages
+    assert named == sorted(named, key=RANK.__getitem__)
+    for package, rooms in ROOMS.items():
+        for room in filter(None, rooms):
+            assert f"── {room}/" in tree, f"{package}/{room} is not in docs/design.md"
 
 
 def test_every_package_is_small_enough_to_overlook():

@@ -4,8 +4,8 @@ The gradient of the last output by the inputs of the first quarter of the steps,
 that by the inputs of the step that counts most. That alone is no fault: where the last steps tell
 the target, sound networks forget, too (down to 1e-11). So a linear model of the first quarter alone
 must do clearly better than the network, as `gradus.diagnosis.record.Record.trails_by` says; on new
-samples, if there are any, as what it cannot carry a network may learn by heart. Those
-that learned from their first steps had 0.03 and more, those that could not 1e-3 and less.
+samples, if there are any, as what it cannot carry a network may learn by heart. docs/design.md has
+the gradients of networks that learned from their first steps, and of those that could not.
 Sources: Bengio, Simard & Frasconi, "Learning long-term dependencies with gradient descent is
 difficult" (1994); Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural
 networks" (2013).
