@@ -143,7 +143,7 @@ def outcome(setup: Setup, seed: int) -> dict[str, Any]:
 def repair_some(paths: Mapping[str, Path], rounds: int) -> None:
     """Repair `REPAIRED` of the first seed's poor runs of kept mutants, drawn from all networks.
 
-    A GAN and an autoencoder are left out, which `gr.repair` refuses.
+    GANs, which `gr.repair` refuses, and autoencoders are left out.
     """
     from scores import is_poor
     from twins import TWINS

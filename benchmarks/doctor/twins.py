@@ -1,4 +1,4 @@
-"""Healthy networks of ten kinds, small enough to train in about a second: what mutants are made of.
+"""Healthy networks of eleven kinds that train in about a second: what mutants are made of.
 
 A `Setup` holds all that an operator of `operators.py` may change. Its data have three parts: `fit`
 sees the training and the validation part, and only the test part judges, so what the doctor looks
