@@ -92,7 +92,7 @@ def test_a_run_that_was_killed_is_diagnosed_from_its_checkpoint(
     found = gradus_json("diagnose", "mine")
     assert "rate-invalid" in [each["code"] for each in found["findings"]]
     assert found["limits"] == [
-        "The training was interrupted: this is said of 12 epochs. Resume it for the rest.",
+        "Training was interrupted, so this covers only 12 epochs. Resume it for the rest.",
         "To resume it: gradus train --resume mine",
     ]
     checkpoint = gradus_json("diagnose", "mine/checkpoint")
@@ -131,7 +131,7 @@ def test_a_run_with_a_damaged_record_is_one_sentence(gradus, run):
 
 def test_a_sound_log_says_what_it_cannot_tell(gradus, log):
     status, out, err = gradus("diagnose", log(loss=SOUND), "--fail-on", "note")
-    expected = f"Nothing was found to be wrong with this training.\n{LIMITS}\n"
+    expected = f"No problems were found with this training.\n{LIMITS}\n"
     assert (status, out, err) == (0, expected, "")
 
 
@@ -141,9 +141,9 @@ def test_a_fault_of_a_log_has_evidence_and_a_remedy(gradus, log):
     assert out.splitlines() == [
         "fault  not-learning",
         "       The loss began at 1 and ended at 1.",
-        "       Nothing was learned that lowers it. From its curve alone nobody can say why.",
-        "       Check that rows of x and y belong together, try ten times and a tenth of the "
-        "learning rate, and fit 16 samples first.",
+        "       Nothing was learned that lowers it. The curve alone cannot show why.",
+        "       Check that the rows of x and y match, fit just 16 samples first, and try ten times "
+        "and a tenth of the learning rate.",
         "       last loss: 1.0000 (limit 1.0000)",
         LIMITS,
     ]
@@ -177,7 +177,7 @@ def test_the_exit_status_is_for_scripts(gradus, log, curves, level, status):
 def test_codes_are_left_out(gradus, log):
     name = log(loss=FLAT)
     status, out, _ = gradus("diagnose", name, "--fail-on", "note", "--ignore", "not-learning")
-    assert (status, "Nothing was found" in out) == (0, True)
+    assert (status, "No problems were found" in out) == (0, True)
     status, _, err = gradus("diagnose", name, "--ignore", "not-learned")
     assert (status, "Did you mean 'not-learning'" in err) == (1, True)
 

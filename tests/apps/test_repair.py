@@ -27,7 +27,7 @@ def test_a_sound_run_needs_no_repair(gradus):
     gradus("train", "iris", "--epochs", "60")
     status, out, _ = gradus("repair", "runs/iris-1")
     assert status == 0
-    assert "Nothing was found to be wrong" in out
+    assert "No problems were found" in out
     assert "No remedy helped beyond the noise" in out
     assert not Path("runs/iris-1/repaired.toml").exists()
 

@@ -189,7 +189,7 @@ def test_a_test_file_is_evaluated_separately_and_reported(gradus, gradus_json, f
     assert record["rows"] == {"training": 54, "validation": 6, "test": 20}
     assert record["metrics"] == record["parts"]["test"]
     # It is of another scale, which is told before the training and among its findings.
-    assert re.search(r"^fault +The inputs x of test deviate [\d,.e+]+ times as much", err, re.M)
+    assert re.search(r"^fault +The test inputs x vary [\d,.e+]+ times as much", err, re.M)
     found = gradus_json("diagnose", "run")["findings"]
     assert ("fault", "preprocessing-mismatch") in [(f["severity"], f["code"]) for f in found]
 

@@ -266,7 +266,7 @@ def test_each_output_may_have_labels_of_other_rows():
     made = record(np.linspace(2, 0.2, 40), np.linspace(2, 1.6, 40), metrics=metrics, outputs=both)
     (finding,) = examine(made).faults
     assert finding.code == "labels-shuffled"
-    assert "the output 'a' is right in 50% of the validation samples" in finding.message
+    assert "the output 'a' is right on 50% of the validation samples" in finding.message
     told = dataclasses.replace(both[0], linear=0.5, linear_error=0.1), both[1]
     assert codes(dataclasses.replace(made, outputs=told)) == []  # a linear model tells them
 

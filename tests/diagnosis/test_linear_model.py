@@ -170,7 +170,7 @@ def test_a_network_that_is_as_accurate_is_not_told_of_its_loss():
 def test_nothing_learned_is_not_underfitting_and_the_inputs_may_tell():
     (fault,) = examine(trained(np.full(20, 1.0))).faults
     assert fault.code == "not-learning"
-    assert "a linear model leaves 20% of the constant's loss" in fault.why
+    assert "a linear model leaves 20% of a constant's loss" in fault.why
     assert codes(trained(np.full(3, 1.0))) == ["underfitting"]  # too few steps for the former
 
 

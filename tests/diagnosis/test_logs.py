@@ -281,7 +281,7 @@ def test_a_loss_that_is_not_finite_diverged(write, bad):
     losses = [1.0, 0.9, 0.8, *[bad] * 3]
     (finding,) = diagnose_log(write(losses, losses))
     assert (finding.severity, finding.code, finding.epoch) == ("fault", "diverged", 4)
-    assert finding.message == "The loss is not finite from epoch 4 of 6 on."
+    assert finding.message == "The loss is not finite from epoch 4 of 6 onward."
     assert "kept" not in finding.why
 
 

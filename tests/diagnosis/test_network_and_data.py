@@ -142,7 +142,7 @@ def test_inputs_that_a_rescaling_makes_small_are_told(layers, x, severity):
 def test_the_range_that_a_rescaling_gives_is_named():
     layers, bits = (gr.Rescaling(1 / 255), gr.Flatten(), gr.Dense(2, "softmax")), np.rint(PIXELS)
     (finding,) = check(*layers, x=bits)
-    assert "between 0 and 1, and layer 'rescaling' brings them to between 0 and 0.00392" in str(
+    assert "from 0 to 1, and layer 'rescaling' rescales them to between 0 and 0.00392" in str(
         finding
     )
     deviation = bits.reshape(80, -1).std(axis=0).max() / 255
@@ -212,7 +212,7 @@ def test_validation_that_says_little_is_noted():
     for label in (0, 1):
         one_class = check(*mlp(), validation_data=(other[:30], np.full(30, label)))
         assert found(one_class) == [("note", "validation-too-small", None)]
-        assert f"All 30 samples of validation are of class {label}." in str(one_class)
+        assert f"All 30 validation samples are of class {label}." in str(one_class)
     three = gr.Dense(8, "relu"), gr.Dense(3, "softmax")
     lacking = check(*three, y=np.arange(80) % 3, validation_data=(other, 1 + np.arange(80) % 2))
     assert "Validation has no sample of class 0, which training has." in str(lacking)
@@ -355,9 +355,9 @@ def test_a_diagnosis_is_shown_as_text_json_frame_and_html():
     assert "hidden-softmax" in repr(diagnosis)
     assert "<td>hidden-softmax</td>" in diagnosis._repr_html_()
     empty = Diagnosis()
-    assert repr(empty) == "Diagnosis: nothing wrong was found."
+    assert repr(empty) == "Diagnosis: no problems found."
     assert empty.frame().height == 0
-    assert "Nothing wrong" in empty._repr_html_()
+    assert "No problems" in empty._repr_html_()
 
 
 def test_a_softmax_of_each_step_is_of_the_output():

@@ -123,10 +123,10 @@ def test_a_softmax_of_a_softmax_is_a_fault_however_it_is_written():
 @pytest.mark.parametrize(
     ("activation", "y", "words"),
     [
-        ("relu", VALUES, "no less than 0, but"),
-        ("sigmoid", RATES, "no more than 1, but"),
+        ("relu", VALUES, "at least 0, but"),
+        ("sigmoid", RATES, "at most 1, but"),
         ("tanh", 1e6 * VALUES, "from -1 to 1, but"),
-        ("softplus", -1 - RATES, "no less than 0, but"),
+        ("softplus", -1 - RATES, "at least 0, but"),
     ],
 )
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber", "log_cosh"])

@@ -230,15 +230,15 @@ def test_a_sound_training_has_no_limits():
 @pytest.mark.parametrize(
     ("limit", "training"),
     [
-        ("this is said of 3 epochs. Resume it", {"epochs": 3, "stopped": "interrupted"}),
-        ("1 × 50 steps are too few to say that nothing was learned: train for 2 epochs or more.",
+        ("this covers only 3 epochs. Resume it", {"epochs": 3, "stopped": "interrupted"}),
+        ("1 × 50 steps are too few to say whether anything was learned: train for 2 epochs",
          {"epochs": 1, "loss": 1.0}),
         ("2 × 1 step are too few", {"epochs": 2, "loss": 1, "settings": SettingsRecord("SGD", 1)}),
         ("train with probes=True", {"records": 0}),
-        ("a task of its own has learned is not known", {"outputs": ()}),
-        ("by the loss mine of the output 'b' is not known",
+        ("a custom task has learned is unknown", {"outputs": ()}),
+        ("under the loss mine of the output 'b' is unknown",
          {"outputs": (OUTPUT, dataclasses.replace(OUTPUT, name="b", loss="mine"))}),
-        ("by the loss mine is not known",
+        ("under the loss mine is unknown",
          {"outputs": (dataclasses.replace(OUTPUT, loss="mine"),)}),
     ],
 )  # fmt: skip
@@ -258,7 +258,7 @@ def test_limits_are_shown_with_the_findings():
     too_few, unrecorded = found.limits
     assert too_few.endswith("13 epochs or more.")
     assert unrecorded.endswith("probes=True.")
-    assert repr(found).splitlines() == ["Diagnosis: nothing wrong was found.", *found.limits]
+    assert repr(found).splitlines() == ["Diagnosis: no problems found.", *found.limits]
     assert found._repr_html_().count("<p>") == 3
     assert found.without(["imbalance"]).limits == found.limits
 
@@ -298,7 +298,7 @@ def test_ctrl_c_leaves_what_the_epochs_until_then_tell(tmp_path):
     model = fitted(net, y=total, optimizer=gr.SGD(2.7e-3), epochs=30, callbacks=interrupt)
     assert model.history.stopped == "interrupted"
     found = model.diagnose()
-    assert f"this is said of {model.history.epochs} epochs" in found.limits[0]
+    assert f"this covers only {model.history.epochs} epochs" in found.limits[0]
     assert found.findings == ()  # neither too few epochs nor too short steps
     ended = dataclasses.replace(model.record.training, stopped="")
     whole = examine(dataclasses.replace(model.record, training=ended))
@@ -323,7 +323,7 @@ def test_a_checkpoint_of_a_killed_training_is_examined(tmp_path):
         model.fit(X, Y, callbacks=kill, checkpoint=tmp_path / "saved", **options)
     for found, epochs in ((model.diagnose(), 8), (examine_checkpoint(tmp_path / "saved"), 7)):
         assert found.findings[0].code == "dead-relu"
-        assert f"this is said of {epochs} epochs" in found.limits[0]
+        assert f"this covers only {epochs} epochs" in found.limits[0]
     ignored = examine_checkpoint(tmp_path / "saved", ["dead-relu"])
     assert "dead-relu" not in [finding.code for finding in ignored]
     (tmp_path / "saved" / FILE).unlink()  # as an earlier version wrote it

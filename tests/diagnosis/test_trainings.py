@@ -304,8 +304,8 @@ def test_a_dead_layer_is_told_while_training_runs_and_may_end_it(capsys):
     layers = gr.Dense(16, "relu", bias_initializer=DEAD), gr.Dense(2, "softmax")
     warned = train(*layers, epochs=30, verbose=True)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Layer 'dense': 100% of its units are dead since epoch 1."
-    assert sum("are dead since" in line for line in lines[1:]) == 1  # the finding at the end
+    assert lines[0] == "Layer 'dense': 100% of its units have been dead since epoch 1."
+    assert sum("have been dead since" in line for line in lines[1:]) == 1  # the finding at the end
     assert (warned.history.epochs, warned.history.stopped) == (30, "")
 
     stopped = train(*layers, epochs=30, verbose=True, on_fault="stop")

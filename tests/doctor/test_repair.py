@@ -117,7 +117,7 @@ def test_an_autoencoder_is_repaired_and_stays_one():
 
 
 def test_a_model_whose_network_is_not_known_before_is_not_repaired():
-    words = r"No other trainings can be made of a gr\.StackedAutoencoder"
+    words = r"A gr\.StackedAutoencoder has no other trainings"
     model = gr.StackedAutoencoder([2])
     model.fit(X, epochs=1, verbose=False)
     with pytest.raises(gr.GradusError, match=words):

@@ -22,14 +22,14 @@ from gradus.train.progress import TrainingProgress
         ("has its own target; target='cat' is for tables", "--target cat is for tables"),
         ("use cross-validation: gr.Sweep(…, cv=5).", "gradus sweep … --cv 5."),
         ("a tenth of the learning rate or clipnorm=1.0.", "or --clipnorm 1.0."),
-        ("by class: validation_split=0.2.", "by class: --validation 0.2."),
-        ("Write epochs=8, and patience to end it.", "Write --epochs 8, and patience"),
-        ("Write patience=10 to keep", "Write --patience 10 to keep"),
+        ("stratified split: validation_split=0.2.", "split: --validation 0.2."),
+        ("Use epochs=8, and patience to stop.", "Use --epochs 8, and patience"),
+        ("Use patience=10 to keep", "Use --patience 10 to keep"),
         ("call model.fit(epochs=8)", "model.fit(epochs=8)"),
-        ("Write batch_size=32.", "Write --batch-size 32."),
+        ("Use batch_size=32.", "Use --batch-size 32."),
         ('Use metrics=["mae", "r2"].', "Use --metrics mae,r2."),
-        ("Else leave it out: np.delete(x, 3, axis=1).", "out: --drop-columns with its name."),
-        ("and deviation 1: (x - x.mean(0)) / x.std(0).", "1: --scaling standard."),
+        ("Otherwise leave it out: np.delete(x, 3, axis=1).", "out: --drop-columns with its name."),
+        ("and std 1: (x - x.mean(0)) / x.std(0).", "1: --scaling standard."),
         ('try class_weight="balanced".', "try --class-weight balanced."),
         ("column 'a': 'k.A.' is; if so: missing=['k.A.']", "if so: --missing 'k.A.'"),
         ("column 'a': '1.10' is; if names, say so: kind='text'", "write --column 'a=text'"),
@@ -44,7 +44,7 @@ def test_arguments_become_flags(message, flag):
 
 def test_a_live_note_is_in_the_words_of_who_reads_it(capsys):
     history = History()
-    history.notes = ["Write epochs=8, and patience to end it in time."]
+    history.notes = ["Use epochs=8, and patience to stop in time."]
     for words, found in ((with_flag_names, "--epochs 8"), (str, "epochs=8")):
         with worded(words):
             TrainingProgress(True, 10, 2).report_notes(history)

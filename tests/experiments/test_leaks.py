@@ -29,11 +29,11 @@ def test_a_training_names_the_column_that_tells_the_class(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     make_table().write_csv("table.csv")
     assert main(["train", "table.csv", "--target", "bought", "--epochs", "30"]) == 0
-    assert "1 note: leak-column. To read of it: gradus diagnose runs/table-1" in (
+    assert "1 note: leak-column. For details: gradus diagnose runs/table-1" in (
         capsys.readouterr().out
     )
     (finding,) = Run(tmp_path / "runs/table-1").findings
-    assert finding.message == "Column 'paid amount' alone tells the class of every sample."
+    assert finding.message == "Column 'paid amount' alone determines the class of every sample."
     assert "--drop-columns 'paid amount'" in finding.remedy
     dropped = ["--epochs", "30", "--drop-columns", "paid amount"]
     assert main(["train", "table.csv", "--target", "bought", *dropped]) == 0
@@ -58,6 +58,6 @@ def test_a_frame_has_names_and_an_array_numbers(named):
     found = {f.code: f for f in model.check(x, y) if f.code.endswith("-column")}
     names = ("'id'", "'paid amount'") if named else ("1 of x", "2 of x")
     assert found["identifier-column"].message.startswith(f"Column {names[0]} numbers the rows")
-    assert found["leak-column"].message.startswith(f"Column {names[1]} alone tells the class")
+    assert found["leak-column"].message.startswith(f"Column {names[1]} alone determines the class")
     remedy = "x.drop(columns=['id'])" if named else "np.delete(x, 1, axis=1)"
     assert remedy in found["identifier-column"].remedy

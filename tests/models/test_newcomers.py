@@ -158,7 +158,7 @@ def test_channels_that_come_first_are_told():
     with told("If its channels come first, write np.moveaxis(x, 1, -1)", ShapeError):
         fit(gr.Model(net(5), loss), IMAGES, KINDS)
     history = fit(gr.Model(net(3), loss), IMAGES, KINDS)
-    assert any("If its channels come first, write np.moveaxis" in note for note in history.notes)
+    assert any("If channels come first, write np.moveaxis" in note for note in history.notes)
     history = fit(gr.Model(net(3), loss), np.moveaxis(IMAGES, 1, -1), KINDS)
     assert not any("channels come first" in note for note in history.notes)
 

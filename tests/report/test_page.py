@@ -195,9 +195,9 @@ def test_findings_are_first_with_the_evidence_of_what_is_not_shown_below(read):
     assert chart["data"][1]["y"] == [0.25, 0.25]
     words = ["Findings", "Many units are dead.", "Perhaps dead.", "Not all is known."]
     assert [page.text.index(word) for word in words] == sorted(map(page.text.index, words))
-    assert "Nothing was found" not in page.text
+    assert "No problems were found" not in page.text
     sound = read(render(Report(title="t", diagnosis=Diagnosis([], ["Not all is known."]))))
-    assert "Nothing was found to be wrong" in sound.text
+    assert "No problems were found" in sound.text
     assert "Not all is known." in sound.text
 
 

@@ -29,7 +29,7 @@ def print_sweep_summary(record: dict[str, Any], output: Output) -> None:
     duration = format_duration(record["sweep_seconds"])  # as on the page of the sweep
     output.print_line(f"{record['trials']} trials in {duration}: {ends}.")
     output.print_line(
-        f"The best by {monitor} is the run {run}; open {run}/sweep.html to see all trials."
+        f"The best run by {monitor} is {run}; open {run}/sweep.html to see all trials."
     )
     if record["interrupted"]:
         words = ["--resume", run] if record["resumable"] else [f"{run}/sweep.toml"]
@@ -53,17 +53,16 @@ def print_training_summary(record: dict[str, Any], output: Output) -> None:
     if record["status"] == "interrupted" and not runs.has_checkpoint(Path(run)):
         again = format_command("train", Path(run) / "experiment.toml")
         output.print_line(
-            "Interrupted within the first epoch: the run has the weights of that moment, and "
-            f"cannot be resumed. To train it again: {again}"
+            "Interrupted in the first epoch: the run has the weights of that moment and cannot be "
+            f"resumed. To train it again: {again}"
         )
     elif record["status"] == "interrupted":
         output.print_line(f"Interrupted. To resume: {format_command('train', '--resume', run)}")
     elif record["status"] == "diverged":
         why = format_command("diagnose", run)
         output.print_line(
-            f"The training diverged in epoch {record['epochs']}, and the run has the weights from "
-            "before: try a tenth of the learning rate, or --clipnorm 1. What is known of it: "
-            f"{why}"
+            f"Training diverged in epoch {record['epochs']}, and the run has the weights from "
+            f"before: try a tenth of the learning rate, or --clipnorm 1. For details: {why}"
         )
     else:
         _print_next_command(run, output)
@@ -81,7 +80,7 @@ def _print_findings(run: str, output: Output) -> None:
     if counts:
         codes = ", ".join(dict.fromkeys(f.code for _, of_kind in kinds for f in of_kind))
         command = format_command("diagnose", run)
-        output.print_line(f"{' and '.join(counts)}: {codes}. To read of it: {command}")
+        output.print_line(f"{' and '.join(counts)}: {codes}. For details: {command}")
 
 
 def _print_next_command(run: str, output: Output) -> None:
@@ -106,7 +105,7 @@ def _print_metrics(record: dict[str, Any], output: Output) -> None:
 def print_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
     """Print the findings: what is wrong, why it matters, and what to write instead."""
     if not diagnosis.findings:
-        output.print_line("Nothing was found to be wrong with this training.")
+        output.print_line("No problems were found with this training.")
     for finding in diagnosis:
         because = f", because of {finding.cause}" if finding.cause else ""
         output.print_line(f"{finding.severity}  {finding.code}{because}")
@@ -123,7 +122,7 @@ def print_diagnosis(diagnosis: Diagnosis, output: Output) -> None:
 def print_repair(found: Repair, output: Output) -> None:
     """Print which remedies were tried, how good they were, and what helped."""
     if not found.outcomes:
-        output.print_line("Nothing was tried, as no finding has a remedy.")
+        output.print_line("Nothing was tried because no finding has a remedy.")
         return
     # Errors after some epochs are no errors of a whole training, so no table has both.
     whole = [outcome for outcome in found.outcomes if outcome.seeds]
@@ -144,17 +143,16 @@ def print_repair(found: Repair, output: Output) -> None:
         output.print_line(f"Dropped after the first epochs, best first: {'; '.join(dropped)}.")
     output.print_line()
     output.print_line(
-        "Errors are of validation samples after the whole training: the share of wrong classes, "
-        "or the squared error in variances of the target. A remedy helps if it gains more than "
-        f"twice the noise. {found.trainings:.1f} trainings of full length took "
-        f"{found.seconds:.1f} s."
+        "Errors are on validation samples after full training: the share of wrong classes, or the "
+        "squared error in variances of the target. A remedy helps if it gains more than twice the "
+        f"noise. {found.trainings:.1f} full trainings took {found.seconds:.1f} s."
     )
     if found.helped:
         output.print_line(f"What helped beyond noise: {found.outcomes[0].candidate.name}.")
     else:
         output.print_line(
-            "No remedy helped beyond the noise of several seeds. A larger budget, such as "
-            "--budget 15, tries more."
+            "No remedy helped beyond the noise between seeds. A larger budget, such as --budget "
+            "15, tries more."
         )
     for note in found.notes:
         output.print_line(note)

@@ -195,7 +195,7 @@ class Diagnosis:
         return self.findings[number]
 
     def __repr__(self) -> str:
-        found = "".join(f"\n- {line}" for line in self.lines()) or " nothing wrong was found."
+        found = "".join(f"\n- {line}" for line in self.lines()) or " no problems found."
         return "\n".join([f"Diagnosis:{found}", *self.limits])
 
     def lines(self) -> list[str]:
@@ -211,6 +211,6 @@ class Diagnosis:
         """Return a table for a notebook."""
         limits = "".join(f"<p>{html.escape(limit)}</p>" for limit in self.limits)
         if not self.findings:
-            return f"<p>Nothing wrong was found.</p>{limits}"
+            return f"<p>No problems found.</p>{limits}"
         rows = [(each.severity, each.code, str(each)) for each in self.findings]
         return html_table(["severity", "code", "finding"], rows) + limits

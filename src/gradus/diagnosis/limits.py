@@ -23,11 +23,11 @@ def _of_epochs(record: Record) -> Iterator[str]:
         return
     if training.stopped == "interrupted":
         epochs = counted(training.epochs, "epoch")
-        yield f"The training was interrupted: this is said of {epochs}. Resume it for the rest."
+        yield f"Training was interrupted, so this covers only {epochs}. Resume it for the rest."
     elif record.learned is None and not record.is_long and not list(_of_outputs(record)):
         had = f"{training.epochs} × {counted(settings.steps, 'step')}"
         yield (
-            f"{had} are too few to say that nothing was learned: train for "
+            f"{had} are too few to say whether anything was learned: train for "
             f"{counted(math.ceil(ENOUGH / settings.steps), 'epoch')} or more."
         )
 
@@ -45,14 +45,14 @@ def _of_outputs(record: Record) -> Iterator[str]:
     training, outputs = record.training, record.outputs
     if training is None or training.stopped == "diverged":
         return
-    unknown = "so faults that matter only where little was learned are not reported"
+    unknown = "so faults that matter only when little was learned are not reported"
     if not outputs and record.generated is None:
-        yield f"How much a task of its own has learned is not known, {unknown}."
+        yield f"How much a custom task has learned is unknown, {unknown}."
     for output in outputs:
         is_told = len(outputs) == 1 and "accuracy" in training.metrics
         if output.constant_loss is None and not is_told:
             of = f" of the output {output.name!r}" if len(outputs) > 1 else ""
             yield (
-                f"What a constant prediction scores by the loss {output.loss}{of} is not known, "
-                f"and with it how much was learned, {unknown}. With mse it would be known."
+                f"What a constant prediction scores under the loss {output.loss}{of} is unknown, "
+                f"and with it how much was learned, {unknown}. With mse, it would be known."
             )

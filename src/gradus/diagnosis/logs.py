@@ -241,6 +241,6 @@ def _divergence(columns: Mapping[str, Points], losses: Points) -> tuple[int, str
         epoch = values[-tail][0]
         number, count = list(points).index(epoch) + 1, len(points)
         since = f"epoch {number} of {count}" if count > 1 else f"value {len(values) - tail + 1}"
-        remedy = "Use a tenth of the learning rate, or clip the norm of the gradients at 1."
-        return max(epoch, min(losses)), f"The {what} is not finite from {since} on.", remedy
+        remedy = "Use a tenth of the learning rate, or clip the gradient norm at 1."
+        return max(epoch, min(losses)), f"The {what} is not finite from {since} onward.", remedy
     return None

@@ -133,8 +133,8 @@ class Record:
         if self.remaining is None:
             return ""
         if self.generated is not None:
-            return f"Samples are {self.remaining:.0%} as far from the data as its mean is."
-        return f"{self.remaining:.0%} of the loss of a constant prediction is left."
+            return f"Samples are {self.remaining:.0%} as far from the data as the data's mean."
+        return f"{self.remaining:.0%} of a constant prediction's loss is left."
 
     @property
     def unseen(self) -> float | None:

@@ -198,7 +198,7 @@ def unweighted_note(model: Model, data: TrainingData) -> str | None:
     trained = _training_of(model)
     if trained is None or not trained.sample_weight or data.sample_weight is not None:
         return None
-    return "The model was trained with sample_weight, these trainings without: give it here, too."
+    return "The model was trained with sample_weight, these trainings are not: pass it here, too."
 
 
 def _autoencoder_settings(net: EncoderDecoder) -> dict[str, Any]:
@@ -283,8 +283,8 @@ def _settings_of(model: Model) -> Mapping[str, Any]:
         parts = ("loss", "optimizer", "metrics", "penalty", "seed")
         return {"net": made.net, **{name: model.settings[name] for name in parts}}
     raise GradusError(
-        f"No other trainings can be made of a gr.{type(model).__name__}, whose network follows "
-        "from its arguments: train gr.Model(net, loss).fit(x, x) in its place."
+        f"A gr.{type(model).__name__} has no other trainings, because its network follows from its "
+        "arguments: train gr.Model(net, loss).fit(x, x) instead."
     )
 
 

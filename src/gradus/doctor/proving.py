@@ -71,9 +71,9 @@ def with_twins(
     if zeros.is_equal and "not-learning" not in codes and not Diagnosis(found).faults:
         found.append(
             Finding(
-                message="The network is no better than one whose inputs are zeros.",
-                why=f"It takes nothing from its inputs: {_shown(zeros, 'with inputs of zeros')}.",
-                remedy="Check that x holds what tells the targets, and its scale.",
+                message="The network does no better than one trained on zero inputs.",
+                why=f"It learns nothing from its inputs: {_shown(zeros, 'with zero inputs')}.",
+                remedy="Check that x holds what predicts the targets, and check its scale.",
                 kind="proved",
                 code="not-learning",
                 category="not-learning",
@@ -84,12 +84,12 @@ def with_twins(
     fits = record.remaining is not None and record.remaining < 1 and record.learned is True
     if shuffled.is_equal and (fits or "labels-shuffled" in codes):
         proved = Finding(
-            message="The network is no better than one that learned shuffled targets.",
+            message="The network does no better than one trained on shuffled targets.",
             why=(
-                "The targets carry no signal that it finds in the inputs: "
+                "It finds no signal about the targets in the inputs: "
                 f"{_shown(shuffled, 'with shuffled targets')}."
             ),
-            remedy="Check that rows of x and y belong together, and look at some pairs of them.",
+            remedy="Check that the rows of x and y match, and look at some pairs of them.",
             kind="proved",
             code="labels-shuffled",
             category="labels",
@@ -136,12 +136,12 @@ def _judged(finding: Finding, zeros: Comparison) -> Finding:
         return dataclasses.replace(
             finding,
             severity="note",
-            why=f"But it takes something from its inputs: {_shown(zeros, 'with zeros')}.",
+            why=f"But it does learn from its inputs: {_shown(zeros, 'with zero inputs')}.",
             proof=proof,
         )
     if not zeros.is_equal:  # too few samples to tell
         return dataclasses.replace(finding, proof=proof)
-    why = f"It takes nothing from its inputs: {_shown(zeros, 'with inputs of zeros')}."
+    why = f"It learns nothing from its inputs: {_shown(zeros, 'with zero inputs')}."
     return dataclasses.replace(finding, kind="proved", why=why, proof=proof)
 
 
@@ -149,7 +149,7 @@ def _proved(finding: Finding | None, outcome: Outcome) -> Finding:
     """Return a finding, or a new one, with the proof that training without it goes better."""
     comparison = outcome.comparison
     shown = (
-        f"its error on validation samples is {three_digits(comparison.after)} in place of "
+        f"its validation error is {three_digits(comparison.after)} instead of "
         f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
         f"{counted(outcome.seeds, 'seed')})"
     )
@@ -169,7 +169,7 @@ def _proved(finding: Finding | None, outcome: Outcome) -> Finding:
         finding,
         severity="fault",
         kind="proved",
-        why=f"{finding.why} With {outcome.remedy.name} {shown}.".strip(),
+        why=f"{finding.why} With {outcome.remedy.name}, {shown}.".strip(),
         remedy=f"Change {changes}.",
         proof={**proof, "changes": [str(each) for each in outcome.candidate.shown_changes]},
     )
@@ -198,7 +198,7 @@ def _refuted(findings: Any, outcomes: Sequence[Outcome], demote: bool) -> list[F
 
 def _shown(comparison: Comparison, other: str) -> str:
     return (
-        f"its error on validation samples is {three_digits(comparison.after)}, {other} "
+        f"its validation error is {three_digits(comparison.after)}, {other} "
         f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)})"
     )
 

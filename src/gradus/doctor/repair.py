@@ -22,7 +22,7 @@ from gradus.models.model import Model
 from gradus.nn.casting import with_standard_promotion
 
 BUDGET = 6.0  # trainings of full length
-DEPENDS = "No remedy helped, but other seeds did: how well this training goes depends on its seed."
+DEPENDS = "No remedy helped, but other seeds did: the result of this training depends on its seed."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,12 +115,14 @@ class Repair:
 
     def _result(self) -> list[str]:
         if not self.outcomes:
-            return ["Repair: nothing was tried, as no finding has a remedy."]
+            return ["Repair: nothing was tried because no finding has a remedy."]
         best, comparison = self.outcomes[0], self.outcomes[0].comparison
-        spent = f"{self.trainings:.1f} trainings of full length, {self.seconds:.1f} s"
-        tried = f"{len(self.outcomes)} remedies were tried ({spent})."
+        spent = f"{self.trainings:.1f} full trainings, {self.seconds:.1f} s"
+        count = len(self.outcomes)
+        number = f"{count} {'remedy' if count == 1 else 'remedies'}"
+        tried = f"Tried {number} ({spent})."
         shown = (
-            f"{best.candidate.name}: error {three_digits(comparison.after)}, as it is "
+            f"{best.candidate.name}: error {three_digits(comparison.after)} instead of "
             f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
             f"{counted(best.seeds, 'seed')})"
         )
@@ -236,12 +238,12 @@ def mend(model: Model, data: TrainingData) -> None:
         model.history.add_note(f"Nothing was repaired. {error}")
         return
     if found.model is None:
-        model.history.add_note("No remedy helped: see gr.repair, with a larger budget.")
+        model.history.add_note("No remedy helped: try gr.repair with a larger budget.")
         return
     ended = model.history.stopped
     vars(model).update(vars(found.model))
     changes = "; ".join(map(str, found.changes))
-    model.history.add_note(f"The training was ended ({ended}) and repaired: {changes}.")
+    model.history.add_note(f"Training was ended ({ended}) and repaired: {changes}.")
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:

@@ -89,7 +89,9 @@ class FaultWatch:
             if shares.get(path, 0.0) >= DEAD:
                 self._dead.add(path)
                 since = f"since epoch {training.since(path, 'silent', DEAD)}"
-                self.report(f"Layer {path!r}: {shares[path]:.0%} of its units are dead {since}.")
+                self.report(
+                    f"Layer {path!r}: {shares[path]:.0%} of its units have been dead {since}."
+                )
         if self._dead and self.on_fault != "warn":
             history.stopped = "fault"
             return True

@@ -29,17 +29,17 @@ def find(record: Record) -> Iterator[Finding]:
             continue
         yield Finding(
             message=(
-                f"{given.kind} takes pixels from {given.low:g} to {given.high:g}, but is given "
+                f"{given.kind} expects pixels from {given.low:g} to {given.high:g}, but gets "
                 f"pixels from {given.minimum:.3g} to {given.maximum:.3g}."
             ),
             why=(
-                f"It makes images brighter or darker by up to {moved:.0f} times what their pixels "
-                "span: in training hardly one is left."
+                f"It brightens or darkens images by up to {moved:.0f} times the range of their "
+                "pixels: in training, hardly one survives."
                 if moved > FAR
-                else "What is outside of its range is cut off in training, and only there."
+                else "Pixels outside its range are clipped in training, and only there."
             ),
             remedy=(
-                f"Write value_range=({given.minimum:.3g}, {given.maximum:.3g}), the range of all "
+                f"Use value_range=({given.minimum:.3g}, {given.maximum:.3g}), the range of all "
                 f"images, or give the layer pixels from {given.low:g} to {given.high:g}."
             ),
             severity="note" if record.learned else "fault",

@@ -32,17 +32,17 @@ def find(record: Record) -> Iterator[Finding]:
             continue
         yield Finding(
             message=(
-                f"The inputs {given.name} have the shape (n, {first}, {height}, {width}): to layer "
-                f"{layer.path!r} that is an image of {first} × {height} pixels with {width} "
+                f"The inputs {given.name} have the shape (n, {first}, {height}, {width}): layer "
+                f"{layer.path!r} treats them as images of {first} × {height} pixels with {width} "
                 "channels."
             ),
             why=(
-                "The last axis is that of channels, and windows slide over the two before it. If "
+                "Channels belong on the last axis; windows slide over the two before it. If "
                 "channels come first, as in PyTorch, they slide over channels and rows."
             ),
             remedy=(
-                f"If its channels come first, write np.moveaxis({given.name}, 1, -1), for new "
-                "images, too."
+                f"If channels come first, write np.moveaxis({given.name}, 1, -1), for new images "
+                "too."
             ),
             severity=record.doubt,
             layer=layer.path,

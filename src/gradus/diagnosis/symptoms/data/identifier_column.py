@@ -25,10 +25,10 @@ def find(record: Record) -> Iterator[Finding]:
             continue
         column = describe_column(given.name, given.numbering)
         yield Finding(
-            message=f"{column} numbers the rows: no two are equal.",
+            message=f"{column} numbers the rows: no two values are equal.",
             why=(
-                "If the file was sorted, it tells the target of rows that are near. Of new rows it "
-                "says nothing."
+                "If the file was sorted, it reveals the targets of nearby rows. It says nothing "
+                "about new rows."
             ),
             remedy=f"Leave it out: {without_column(given.name, given.numbering)}.",
             severity="note",

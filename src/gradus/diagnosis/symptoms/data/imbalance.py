@@ -36,8 +36,8 @@ def find(record: Record) -> Iterator[Finding]:
             yield Finding(
                 message=f"{output.where} has a class with {max(shares):.0%} of the samples.",
                 why=(
-                    f"Always answering it is {max(shares):.1%} accurate. Accuracy says little of "
-                    "the other classes."
+                    f"Always predicting that class is {max(shares):.1%} accurate. Accuracy says "
+                    "little about the others."
                 ),
                 remedy=_remedy(record),
                 severity="note",
@@ -77,10 +77,12 @@ def _shifted(record: Record, output: OutputRecord) -> Finding | None:
             f"Class {label} is {ratios[label]:.0f} times rarer in training than in validation."
         ),
         why=(
-            f"The validation accuracy is {gap:.0%} lower than that of training. Rare classes are "
-            "hardly learned."
+            f"Validation accuracy is {gap:.0%} below training accuracy. Rare classes are hardly "
+            "learned."
         ),
-        remedy='Draw both parts alike, write class_weight="balanced", or get more samples of it.',
+        remedy=(
+            'Draw both parts the same way, use class_weight="balanced", or get more samples of it.'
+        ),
         kind="dynamic",
         chart=class_chart(output.targets),
         evidence={

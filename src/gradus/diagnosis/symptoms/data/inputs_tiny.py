@@ -37,13 +37,11 @@ def find(record: Record) -> Iterator[Finding]:
         elif size < SMALL and not record.learned:
             yield Finding(
                 message=(
-                    f"The inputs {given.name} are small: no column deviates by {size:.2g} or more."
+                    f"The inputs {given.name} are small: no column has a mean or deviation above "
+                    f"{size:.2g}."
                 ),
-                why=(
-                    "The first layer's outputs hardly differ between samples, and so do its "
-                    "gradients."
-                ),
-                remedy="Scale each column to mean 0 and deviation 1: (x - x.mean(0)) / x.std(0).",
+                why="The first layer's outputs and gradients hardly differ between samples.",
+                remedy="Scale each column to mean 0 and std 1: (x - x.mean(0)) / x.std(0).",
                 severity=record.doubt,
                 evidence={"largest mean or deviation": {"value": size, "threshold": SMALL}},
             )
@@ -61,20 +59,20 @@ def _find_rescaled(record: Record, layer: LayerRecord, given: InputRecord) -> It
     is_scaled = SCALED[0] <= given.minimum and given.maximum <= SCALED[1]
     yield Finding(
         message=(
-            f"The inputs {given.name} are between {three_digits(given.minimum)} and "
-            f"{three_digits(given.maximum)}, and layer {layer.path!r} brings them to between "
+            f"The inputs {given.name} range from {three_digits(given.minimum)} to "
+            f"{three_digits(given.maximum)}, and layer {layer.path!r} rescales them to between "
             f"{three_digits(low)} and {three_digits(high)}."
         ),
         why=(
-            "They were scaled before, so it is done twice. The first weights hardly see a "
-            "difference between samples."
+            "They were already scaled, so it is done twice. To the first weights, all samples "
+            "look nearly alike."
             if is_scaled
-            else "The first weights hardly see a difference between samples."
+            else "To the first weights, all samples look nearly alike."
         ),
         remedy=(
-            f"Leave out layer {layer.path!r}, or the scaling before it, for new samples, too."
+            f"Remove layer {layer.path!r}, or the scaling before it, for new samples too."
             if is_scaled
-            else "Write a scale with which the inputs deviate by about 1."
+            else "Use a scale that gives the inputs a std of about 1."
         ),
         severity="fault" if is_scaled and not record.learned else "note",
         layer=layer.path,

@@ -38,14 +38,14 @@ def find(record: Record) -> Iterator[Finding]:
             continue
         yield Finding(
             message=(
-                f"The inputs {given.name} reach a mean of {given.mean:.3g} and a deviation of "
-                f"{given.deviation:.3g} in a column."
+                f"The inputs {given.name} have columns with means up to {given.mean:.3g} and "
+                f"deviations up to {given.deviation:.3g}."
             ),
             why=(
-                "Large inputs make large gradients in the first layer, so no learning rate fits "
+                "Large inputs make large gradients in the first layer, so no learning rate suits "
                 "all weights. Units saturate or die."
             ),
-            remedy="Scale each column to mean 0 and deviation 1: (x - x.mean(0)) / x.std(0).",
+            remedy="Scale each column to mean 0 and std 1: (x - x.mean(0)) / x.std(0).",
             severity="fault" if harmed else record.doubt,
             layer=first.path,
             evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},

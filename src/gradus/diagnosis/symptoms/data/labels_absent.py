@@ -35,12 +35,12 @@ def find(record: Record) -> Iterator[Finding]:
                 f"{targets.count:,} samples."
             ),
             why=(
-                "What never occurs is never learned, nor noticed in validation. Labels may have "
-                "been merged, cut off, or counted otherwise."
+                "Absent classes are never learned, nor missed in validation. Labels may have been "
+                "merged, cut off, or numbered differently."
             ),
             remedy=(
-                "Compare np.unique(y) with the labels as they were read, or give the last layer "
-                f"{present} units."
+                f"Compare np.unique(y) with the original labels, or give the last layer {present} "
+                "units."
             ),
             chart=class_chart(targets),
             evidence={"absent classes": {"value": float(absent), "threshold": MANY * classes}},

@@ -20,8 +20,10 @@ def find(record: Record) -> Iterator[Finding]:
         if is_one_class or targets.minimum == targets.maximum:
             yield Finding(
                 message=f"{output.where} has the same target in all {targets.count} samples.",
-                why="A constant is right everywhere. Nothing about the inputs is learned.",
-                remedy="Check how y was made; a sorted file cut in two leaves one class in each.",
+                why="A constant is always right. Nothing about the inputs is learned.",
+                remedy=(
+                    "Check how y was made; a sorted file cut in two leaves one class in each part."
+                ),
                 layer=output.layer,
                 evidence={"different targets": {"value": 1, "threshold": 2}},
             )

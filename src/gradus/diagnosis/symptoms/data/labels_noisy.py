@@ -24,13 +24,10 @@ MANY = 0.2
 SURE, EVEN = 0.17, 0.65
 KNOWN, NEAR = 0.7, 0.8
 WHY = (
-    "Many labels seem to be wrong. A network learns them by heart, or learns the others more "
-    "slowly, and its score on such labels says little."
+    "Many labels seem to be wrong. A network memorizes them, or learns the others more slowly, "
+    "and its score on such labels means little."
 )
-REMEDY = (
-    "Look at some of these samples with their labels, and how labels were made. No setting mends "
-    "them."
-)
+REMEDY = "Look at some of these samples and how their labels were made. No setting fixes them."
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -40,8 +37,8 @@ def find(record: Record) -> Iterator[Finding]:
         if share is not None and share > MANY:
             yield Finding(
                 message=(
-                    f"{output.where} has {share:.0%} of samples whose label hardly one of the "
-                    "nearest ones has, though these agree on another."
+                    f"{output.where} has {share:.0%} of its labels contradicted by the nearest "
+                    "samples, which agree on another label."
                 ),
                 why=WHY,
                 remedy=REMEDY,
@@ -50,8 +47,8 @@ def find(record: Record) -> Iterator[Finding]:
         elif (sure := output.sure_error) is not None and _is_even(record, output):
             yield Finding(
                 message=(
-                    f"{output.where} has other labels than a linear model is sure of in {sure:.0%} "
-                    "of new samples, about as many as among those that it is less sure of."
+                    f"{output.where} has labels that contradict a linear model in {sure:.0%} of "
+                    "the new samples that it is sure of, about as often as where it is less sure."
                 ),
                 why=WHY,
                 remedy=REMEDY,

@@ -51,12 +51,12 @@ NOISE = 0.02
 CLOSE, LOWER = 0.02, 0.05
 FITS = 0.005  # of the loss of the constant that training took away
 WHY = (
-    "What it learned from one part does not hold in the other: labels belong to other rows, the "
-    "inputs do not tell them, or the validation rows differ, as those of a later time may."
+    "What it learned does not carry over to validation: labels belong to other rows, the inputs "
+    "do not predict them, or the validation rows differ, as later ones may."
 )
 REMEDY = (
-    "Check that rows of x and y belong together: look at some pairs of them. If validation has the "
-    "latest rows, compare with a random split."
+    "Check that the rows of x and y match: look at some pairs of them. If the validation rows are "
+    "the latest, compare with a random split."
 )
 
 
@@ -97,8 +97,8 @@ def _find_in_classes(
     what = f"the output {output.name!r} " if len(record.outputs) > 1 else ""
     yield Finding(
         message=(
-            f"The network fits its training samples, but {what}is right in {last:.0%} of the "
-            f"validation samples; the most frequent class has {majority:.0%}."
+            f"The network fits its training samples, but {what}is right on {last:.0%} of the "
+            f"validation samples; the most frequent class makes up {majority:.0%}."
         ),
         why=WHY,
         remedy=REMEDY,
@@ -119,8 +119,8 @@ def _find_in_losses(record: Record, output: OutputRecord) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The network fits its training samples, but leaves {best:.0%} of a constant's loss of "
-            "the validation samples in its best epoch."
+            f"The network fits its training samples, but leaves {best:.0%} of a constant's loss on "
+            "the validation samples, even in its best epoch."
         ),
         why=WHY,
         remedy=REMEDY,

@@ -33,15 +33,15 @@ def find(record: Record) -> Iterator[Finding]:
             message=(
                 f"{column} has a correlation of {best.first:.5f} with the target."
                 if are_numbers
-                else f"{column} alone tells the class of every sample."
+                else f"{column} alone determines the class of every sample."
             ),
             why=(
-                "It may follow from the target. Then it is not known when a prediction is needed, "
-                "and scores prove nothing."
+                "It may be derived from the target. Then it is unknown when a prediction is "
+                "needed, and scores prove nothing."
             ),
             remedy=(
-                "If it is known before the target, keep it; a rule does what the network does. "
-                f"Else leave it out: {without_column(given.name, best.column)}."
+                "If it is known before the target, keep it; a rule can replace the network. "
+                f"Otherwise leave it out: {without_column(given.name, best.column)}."
             ),
             severity="note",
             evidence={statistic: {"value": best.first, "threshold": SAME}},

@@ -39,14 +39,14 @@ def _find_in(compared: PartComparison) -> Iterator[Finding]:
     part, once = compared.part, "hardly any" if repeated < SHARE else f"{repeated:.0%}"
     occur = "occur" if is_proved else "also occur"
     yield Finding(
-        message=f"{share:.0%} of the rows of {part} are rows of training, too.",
+        message=f"{share:.0%} of the {part} rows are also training rows.",
         why=(
-            f"A network that knows them by heart scores well, so the score of {part} says less of "
-            f"new samples. Within training, {once} of the rows {occur} twice."
+            f"A network that memorizes them scores well, so the {part} score says less about new "
+            f"samples. Within training, {once} of the rows {occur} twice."
         ),
         remedy=(
-            f"Take other rows for {part}, as validation_split=0.2 does, and remove repeated ones "
-            "before: np.unique(x, axis=0, return_index=True)."
+            f"Use other rows for {part}, as validation_split=0.2 does, and remove repeated ones "
+            "first: np.unique(x, axis=0, return_index=True)."
         ),
         severity="fault" if is_proved else "note",
         evidence={f"rows of {part} in training": {"value": share, "threshold": SHARE}},

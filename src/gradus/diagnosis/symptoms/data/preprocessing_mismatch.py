@@ -41,20 +41,19 @@ def _find_in(record: Record, part: str, shift: Shift) -> Iterator[Finding]:
     is_proved = factor > proved * math.exp(noise) and shift.columns >= COLUMNS
     yield Finding(
         message=(
-            f"The inputs {shift.name} of {part} deviate {three_digits(shift.scale)} times as "
-            f"much as those of training, and their means are {three_digits(shift.move)} "
-            "deviations away."
+            f"The {part} inputs {shift.name} vary {three_digits(shift.scale)} times as much as "
+            f"those of training, and their means are {three_digits(shift.move)} deviations away."
             if is_scaled
-            else f"The means of the inputs {shift.name} of {part} are "
-            f"{three_digits(shift.move)} deviations away from those of training."
+            else f"The means of the {part} inputs {shift.name} are {three_digits(shift.move)} "
+            "deviations away from those of training."
         ),
         why=(
-            "To the network they are other inputs than those that it learned. "
-            f"Its score on {part} says nothing of what it can."
+            f"To the network, these are not the inputs it learned from. Its {part} score says "
+            "nothing about what it can do."
         ),
         remedy=(
-            "Prepare both alike, with the numbers of training: if that is x / 255 or "
-            "(x - mean) / std, take the same 255, mean, and std for both."
+            "Preprocess both alike, with the training statistics: for x / 255 or (x - mean) / "
+            "std, use the same 255, mean, and std for both."
         ),
         severity="fault" if is_proved or is_worse else "note",
         evidence=_evidence(shift, is_scaled),

@@ -27,12 +27,12 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The rows stand in the order of {order.column!r}, and validation was drawn at random "
-            "from between them."
+            f"The rows are sorted by {order.column!r}, and validation was drawn at random from "
+            "among them."
         ),
         why=(
-            "Targets of neighboring rows are alike, so training tells them. The score says less of "
-            "rows that come later."
+            "Neighboring rows have similar targets, so training reveals them. The score says less "
+            "about later rows."
         ),
         remedy=f"Hold out the latest rows instead: --split-by-time {shlex.quote(order.column)}.",
         severity="note",

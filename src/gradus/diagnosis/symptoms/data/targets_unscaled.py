@@ -29,14 +29,14 @@ def find(record: Record) -> Iterator[Finding]:
         if output.activation == "linear" and size > LARGE and output.loss not in RELATIVE:
             yield Finding(
                 message=(
-                    f"{output.where} has targets of mean {targets.mean:.4g} and deviation "
+                    f"{output.where} has targets with mean {targets.mean:.4g} and deviation "
                     f"{targets.deviation:.4g}."
                 ),
                 why=(
-                    "A new network gives numbers near 0, so its first errors and gradients are "
-                    "large. Steps are too long, or the mean takes most of the training."
+                    "A new network predicts numbers near 0, so its first errors and gradients are "
+                    "large. Steps are too long, or learning the mean takes most of the training."
                 ),
-                remedy="Subtract the mean and divide by the deviation: gr.data.Target does both.",
+                remedy="Subtract the mean and divide by the std: gr.data.Target does both.",
                 severity="fault" if harmed else record.doubt if size > HUGE else "note",
                 layer=output.layer,
                 evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},

@@ -26,8 +26,8 @@ def find(record: Record) -> Iterator[Finding]:
             yield Finding(
                 message=f"Validation has {count} sample{'s' * (count != 1)}.",
                 why=(
-                    f"One sample more or less is {1 / count:.0%} of its accuracy. A score of 100% "
-                    "may be chance."
+                    f"One sample changes its accuracy by {1 / count:.0%}. A score of 100% may be "
+                    "chance."
                 ),
                 remedy="Hold out more, or use cross-validation: gr.Sweep(…, cv=5).",
                 severity="note",
@@ -35,20 +35,21 @@ def find(record: Record) -> Iterator[Finding]:
             )
         elif missing := _missing(output):
             shown = ", ".join(map(str, missing[:5])) + (", …" if len(missing) > 5 else "")
+            classes = "class" if len(missing) == 1 else "classes"
             present = [label for label, n in enumerate(output.validation.counts) if n]
             yield Finding(
                 message=(
-                    f"All {count} samples of validation are of class {present[0]}."
+                    f"All {count} validation samples are of class {present[0]}."
                     if len(present) == 1
-                    else f"Validation has no sample of class {shown}, which training has."
+                    else f"Validation has no sample of {classes} {shown}, which training has."
                 ),
                 why=(
-                    "Always answering that class scores 100%. Nothing is judged."
+                    "Always predicting that class scores 100%. Nothing is judged."
                     if len(present) == 1
-                    else "Its score says nothing about them. Early stopping may favor other "
-                    "classes."
+                    else "Its score does not cover what is missing. Early stopping may favor "
+                    "other classes."
                 ),
-                remedy="Draw it at random and by class: validation_split=0.2.",
+                remedy="Draw a random, stratified split: validation_split=0.2.",
                 severity="note",
                 evidence={"classes without a sample": {"value": len(missing), "threshold": 0}},
             )

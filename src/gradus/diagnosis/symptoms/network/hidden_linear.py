@@ -32,7 +32,7 @@ def find(record: Record) -> Iterator[Finding]:
                     f"{after.path!r}."
                 ),
                 why=(
-                    "Two linear layers in a row are one linear layer. The network is less than it "
+                    "Two linear layers in a row amount to one. The network is simpler than it "
                     "looks."
                 ),
                 remedy=f'Write {before.kind}(…, "relu") for {before.path!r}.',

@@ -23,10 +23,10 @@ def find(record: Record) -> Iterator[Finding]:
     for layer in hidden:
         if layer.activation in SOFTMAX:
             yield Finding(
-                message=f"Layer {layer.path!r} ({layer.kind}) is hidden and ends with softmax.",
+                message=f"Hidden layer {layer.path!r} ({layer.kind}) ends with softmax.",
                 why=(
-                    "The units of a softmax compete, so nearly all of them are near 0. What comes "
-                    "after sees one unit, and gradients vanish."
+                    "Softmax units compete, so nearly all of them are near 0. The next layer sees "
+                    "one unit, and gradients vanish."
                 ),
                 remedy='Use "relu" or "tanh" in hidden layers.',
                 severity=record.doubt,

@@ -40,10 +40,10 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=(
             f"The hidden layers are sigmoids, and the gradient of layer {kernels[0].path!r} is "
-            f"{share:.0%} of that of the last one."
+            f"{share:.0%} of the last layer's."
         ),
-        why="The slope of a sigmoid is at most a quarter, so that layers far from the loss wait.",
-        remedy='Write "relu" in the hidden layers, or "tanh".',
+        why="A sigmoid's slope is at most a quarter, so layers far from the loss learn slowly.",
+        remedy='Use "relu" or "tanh" in the hidden layers.',
         kind="dynamic",
         layer=kernels[0].path,
         evidence={"gradient / last layer's": {"value": share, "threshold": LITTLE}},

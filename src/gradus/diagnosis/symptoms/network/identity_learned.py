@@ -36,10 +36,10 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The code has {encoder[-1].units} numbers, and a sample has {numbers}: nothing keeps "
+            f"The code has {encoder[-1].units} numbers and a sample has {numbers}: nothing keeps "
             "the autoencoder from copying."
         ),
-        why="A copy has no error, but its code says no more than the sample does.",
+        why="A copy has no error, but its code says no more than the sample itself.",
         remedy=(
             f"Use a code of fewer than {numbers} numbers, sparsity=0.01, or "
             "gr.DenoisingAutoencoder."

@@ -29,10 +29,10 @@ def find(record: Record) -> Iterator[Finding]:
     remaining, done = record.remaining, record.training is not None
     if gains.get(path, 0.0) > LARGE and not (done and remaining is not None and remaining < 0.5):
         yield _finding(
-            f"The initial weights of layer {path!r} are large: its outputs have {gains[path]:.1f} "
+            f"The initial weights of layer {path!r} are large: its outputs are {gains[path]:.1f} "
             "times the size of its inputs.",
-            "From layer to layer the size multiplies. First losses and gradients are huge, and "
-            "what is learned later is small beside the initial weights.",
+            "The factor multiplies from layer to layer. Early losses and gradients are huge, and "
+            "later updates are small beside the initial weights.",
             severity="fault" if done and remaining is not None else "note",
             kind="dynamic" if done else "static",
             layer=path,
@@ -41,10 +41,10 @@ def find(record: Record) -> Iterator[Finding]:
     path = min(gains, key=lambda path: gains[path], default="")
     if 0 < gains.get(path, 0.0) < SMALL and record.learned is False:
         yield _finding(
-            f"The initial weights of layer {path!r} are small: its outputs have {gains[path]:.2g} "
+            f"The initial weights of layer {path!r} are small: its outputs are {gains[path]:.2g} "
             "times the size of its inputs.",
-            "Nothing passes at first, forward or back. The first steps are longer than the "
-            "weights, whatever direction they take.",
+            "At first, almost nothing passes forward or back. The first steps are longer than the "
+            "weights, whatever their direction.",
             kind="dynamic",
             layer=path,
             evidence={"gain": {"value": gains[path], "threshold": SMALL}},

@@ -33,7 +33,7 @@ def find(record: Record) -> Iterator[Finding]:
     needed = f"{classes} classes" if classes else "the targets"
     yield Finding(
         message=(f"Layer {narrowest.path!r} has {counted(narrowest.units, 'unit')} for {needed}."),
-        why="All that the outputs learn of the inputs must pass through so few numbers.",
+        why="Everything the outputs know about the inputs must pass through so few numbers.",
         remedy=f"Give it {4 * fewest} units or more.",
         kind="dynamic",
         layer=narrowest.path,

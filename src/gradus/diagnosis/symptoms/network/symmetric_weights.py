@@ -35,9 +35,9 @@ def find(record: Record) -> Iterator[Finding]:
                 f"weights ({kernel.mean:.4g})."
             ),
             why=(
-                "With zero weights a ReLU passes no gradient. None of its units ever learns."
+                "With zero weights, a ReLU passes no gradient. None of its units ever learns."
                 if blocked
-                else "Equal units get equal gradients and stay equal. The layer is worth one unit."
+                else "Equal units get equal gradients and stay equal. The layer acts as one unit."
             ),
             remedy='Use a random initializer, such as "glorot_uniform" or "he_normal".',
             layer=layer.path,

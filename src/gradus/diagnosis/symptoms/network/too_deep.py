@@ -32,10 +32,10 @@ def find(record: Record) -> Iterator[Finding]:
     if not depths or depths[path] < MANY:
         return
     yield Finding(
-        message=f"{depths[path]} trained layers follow each other up to layer {path!r}.",
+        message=f"Layer {path!r} is the last of {depths[path]} trained layers in a row.",
         why=(
-            "What passes through so many layers changes a little in each, forward and back, so "
-            "that more layers learn less."
+            "Signals and gradients are distorted a little in each layer, so deeper networks learn "
+            "less."
         ),
         remedy="Use a quarter of them, gr.Residual, or batch normalization between them.",
         kind="dynamic",

@@ -24,10 +24,10 @@ def find(record: Record) -> Iterator[Finding]:
         of_classes = output.targets is not None and output.targets.one_hot
         yield Finding(
             message=(
-                f"The loss {output.loss} is smallest where {output.where.lower()} is {best:g}, "
+                f"The loss {output.loss} is smallest when {output.where.lower()} is {best:g}, "
                 "whatever the target."
             ),
-            why="So the best network always answers that. The loss does not say what is right.",
+            why="So the best network always predicts that. The loss does not reward right answers.",
             remedy=(
                 "End with softmax and use categorical_crossentropy."
                 if of_classes

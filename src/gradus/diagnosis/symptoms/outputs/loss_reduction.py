@@ -21,12 +21,12 @@ def find(record: Record) -> Iterator[Finding]:
         if factor is None or abs(factor - 2) > TOLERANCE:
             continue
         yield Finding(
-            message=f"The loss {output.loss} doubles when the batch does: it is summed over it.",
+            message=f"The loss {output.loss} doubles when the batch does: it sums over the batch.",
             why=(
-                "Steps grow with the batch, so the learning rate must shrink with it. Losses of "
+                "Steps grow with the batch, so the learning rate must shrink with it. Losses at "
                 "different batch sizes cannot be compared."
             ),
-            remedy="Return one value for each sample, its own; gradus takes their mean.",
+            remedy="Return one value per sample; gradus takes their mean.",
             layer=output.layer,
             evidence={"loss in a batch of twice the size": {"value": factor, "threshold": 1.0}},
         )

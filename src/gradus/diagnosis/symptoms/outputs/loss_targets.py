@@ -24,10 +24,10 @@ def find(record: Record) -> Iterator[Finding]:
         if output.activation == "softmax":
             continue  # output-loss
         yield Finding(
-            message=f"{output.where} has one-hot targets, with {output.loss}.",
+            message=f"{output.where} has one-hot targets, but the loss is {output.loss}.",
             why=(
-                "The loss takes each class for a number of its own. It punishes outputs that are "
-                "right and sure, and says little about the class."
+                "The loss treats each class as a separate number. It punishes confident right "
+                "answers and says little about the class."
             ),
             remedy='End with softmax and use "categorical_crossentropy".',
             severity=record.doubt,

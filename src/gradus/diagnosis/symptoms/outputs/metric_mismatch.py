@@ -25,14 +25,17 @@ def find(record: Record) -> Iterator[Finding]:
             if judged == "classes" and not (are_classes or are_flags):
                 yield Finding(
                     message=f"{output.where} has the metric {name}, but its targets are numbers.",
-                    why=f"{name.capitalize()} counts right classes. It says nothing of numbers.",
+                    why=(
+                        f"{name.capitalize()} counts correct classes. It says nothing about "
+                        "numbers."
+                    ),
                     remedy='Use metrics=["mae", "r2"].',
                     severity="note",
                 )
             elif judged == "values" and output.kind == "classes":
                 yield Finding(
                     message=f"{output.where} has the metric {name}, but its targets are classes.",
-                    why=f"{name.capitalize()} takes labels for amounts. Classes are no amounts.",
+                    why=f"{name.capitalize()} treats labels as amounts. Classes are not amounts.",
                     remedy='Use metrics=["accuracy"].',
                     severity="note",
                 )

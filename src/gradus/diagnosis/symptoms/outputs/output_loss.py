@@ -59,8 +59,8 @@ def _problem(output: OutputRecord, doubt: Severity) -> tuple[Severity, str, str]
         if is_probability(activation) or activation in ("log_softmax", "relu"):
             return (
                 "fault",
-                "The margin is met at scores of -1 and 1, which it cannot reach freely. So some "
-                "samples are pushed for ever.",
+                "The margin is met at scores of -1 and 1, which it cannot freely reach. So some "
+                "samples are pushed forever.",
                 "End with linear.",
             )
     elif output.loss == "poisson":
@@ -68,13 +68,13 @@ def _problem(output: OutputRecord, doubt: Severity) -> tuple[Severity, str, str]
         if low < 0:
             return (
                 "fault",
-                "A rate cannot be negative. Where the output is, the loss is no likelihood.",
+                "A rate cannot be negative. Where the output is, the loss is not a likelihood.",
                 "End with softplus or exponential.",
             )
         if high <= 1 and (targets is None or targets.maximum > 1):
             return (
                 "fault",
-                "A rate may exceed 1, which this activation does not.",
+                "A rate may exceed 1, but this activation cannot.",
                 "End with softplus or exponential.",
             )
     elif output.loss in SQUARED and activation == "log_softmax":
@@ -110,10 +110,10 @@ def _with_sigmoid(output: OutputRecord, doubt: Severity) -> tuple[Severity, str,
             else "Use categorical_crossentropy or sparse_categorical_crossentropy for one class "
             "among several; end with sigmoid for several labels per sample."
         )
-        why = "Its outputs compete, but the loss takes each for a separate yes or no."
+        why = "Its outputs compete, but the loss treats each as a separate yes or no."
         return "fault" if several else doubt, why, remedy
     if is_probability(output.activation):
-        why = "Where it is exactly 0 or 1 no gradient passes, so such errors are not corrected."
+        why = "Where it is exactly 0 or 1, no gradient passes, so such errors are not corrected."
         return doubt, why, "End with sigmoid."
     limits = _limits(output.activation)
     return None if limits is None else ("fault", limits, "End with sigmoid.")
@@ -127,9 +127,9 @@ def _squared_softmax(output: OutputRecord) -> tuple[str, str]:
             "End with sigmoid and use binary_crossentropy.",
         )
     return (
-        "Where the softmax is confident of a wrong class its gradient vanishes. The network hardly "
-        "corrects such errors.",
-        "Use categorical_crossentropy, or with integer labels sparse_categorical_crossentropy.",
+        "Where the softmax is confident in a wrong class, its gradient vanishes. The network "
+        "hardly corrects such errors.",
+        "Use categorical_crossentropy, or sparse_categorical_crossentropy with integer labels.",
     )
 
 
@@ -140,8 +140,8 @@ def _limits(activation: str) -> str | None:
         return None
     if math.isinf(high):
         bound = "be negative" if low == 0 else f"be below {low:.3g}"
-        return f"Its outputs are taken for logits, but cannot {bound}. No class is improbable."
+        return f"Its outputs are used as logits, but cannot {bound}. No class can be improbable."
     return (
-        f"Its outputs are taken for logits, but stay between {low:g} and {high:g}. No probability "
+        f"Its outputs are used as logits, but stay between {low:g} and {high:g}. No probability "
         "comes near 0 or 1."
     )

@@ -48,17 +48,17 @@ def _out_of_reach(
     if not (below or above):
         return
     reached = (
-        f"from {low:g} to {high:g}"
+        f"values from {low:g} to {high:g}"
         if below and above
-        else (f"no less than {low:g}" if below else f"no more than {high:g}")
+        else (f"at least {low:g}" if below else f"at most {high:g}")
     )
     yield Finding(
         message=(
-            f"{where} with {activation}, which gives {reached}, but its {what} go from "
+            f"{where} with {activation}, which gives {reached}, but its {what} range from "
             f"{span[0]:.4g} to {span[1]:.4g}."
         ),
-        why=f"{what.capitalize()} outside that range are never reached. Their error stays.",
-        remedy=f"End with linear, or scale the {what} into the range.",
+        why=f"{what.capitalize()} outside that range are never reached. Their error remains.",
+        remedy=f"End with linear, or scale the {what} into that range.",
         layer=layer,
         evidence={
             "smallest target": {"value": span[0], "threshold": low},
@@ -77,10 +77,10 @@ def _dead(record: Record, output: OutputRecord) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"{output.where} ends with {output.activation}, and {share:.0%} of its numbers are 0 "
-            "for all samples, though their targets are not."
+            f"{output.where} ends with {output.activation}, and {share:.0%} of its values are 0 "
+            "for every sample, though their targets are not."
         ),
-        why="A rectifier that is 0 for all samples passes no gradient. It never comes back.",
+        why="A rectifier that is 0 for every sample passes no gradient and never recovers.",
         remedy="End with linear, or with sigmoid for targets from 0 to 1.",
         kind="dynamic",
         layer=path,

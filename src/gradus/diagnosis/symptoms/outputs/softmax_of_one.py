@@ -19,9 +19,9 @@ def find(record: Record) -> Iterator[Finding]:
     for output in record.outputs:
         if output.activation in SOFTMAX and output.shape[-1:] == (1,):
             yield Finding(
-                message=f"{output.where} is the {output.activation} of one unit.",
+                message=f"{output.where} is the {output.activation} of a single unit.",
                 why=(
-                    "The softmax of one number is always 1, whatever the weights. So nothing is "
+                    "The softmax of one number is always 1, whatever the weights, so nothing is "
                     "learned."
                 ),
                 remedy='Use Dense(1, "sigmoid") with binary_crossentropy, or Dense(2, "softmax").',

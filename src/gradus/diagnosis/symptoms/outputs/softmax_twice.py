@@ -27,8 +27,8 @@ def find(record: Record) -> Iterator[Finding]:
         yield Finding(
             message=f"{output.where} is the {output.activation} of a {output.before}.",
             why=(
-                f"The first already gives numbers between 0 and 1, so the second never says more "
-                f"than {most:.0%}. The loss stays high and gradients are small."
+                "The first already gives numbers between 0 and 1, so the second never exceeds "
+                f"{most:.0%}. The loss stays high and gradients stay small."
             ),
             remedy=f"Remove the {output.before} before the last {output.activation}.",
             layer=output.layer,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.errors import counted
 
 CATEGORY = "batch-size"
 CAUSES = (
@@ -36,9 +37,9 @@ def find(record: Record) -> Iterator[Finding]:
     steps = settings.steps * training.epochs
     if batch <= FEW and record.learned is False:
         yield Finding(
-            message=f"A step sees {batch} of {settings.samples:,} samples.",
-            why="The gradient of so few is mostly noise. Each step undoes the one before.",
-            remedy="Write batch_size=32; with a batch of 1, a tenth of the rate.",
+            message=f"Each step sees {batch} of {settings.samples:,} samples.",
+            why="A gradient from so few is mostly noise. Each step undoes the one before.",
+            remedy="Use batch_size=32; with a batch of 1, use a tenth of the rate.",
             kind="dynamic",
             chart=loss_chart(record),
             evidence={"samples a step": {"value": batch, "threshold": FEW}},
@@ -51,9 +52,11 @@ def find(record: Record) -> Iterator[Finding]:
         and training.stopped != "interrupted"
     ):
         yield Finding(
-            message=f"With {batch:,} samples a step, the training has {steps} steps.",
-            why="The loss was still falling. More steps of fewer samples cost the same.",
-            remedy="Write batch_size=32.",
+            message=(
+                f"With {batch:,} samples per step, the training has only {counted(steps, 'step')}."
+            ),
+            why="The loss was still falling. More steps with fewer samples cost the same.",
+            remedy="Use batch_size=32.",
             kind="dynamic",
             chart=loss_chart(record),
             evidence={"steps": {"value": steps, "threshold": STEPS}},

@@ -28,10 +28,10 @@ def find(record: Record) -> Iterator[Finding]:
         yield Finding(
             message=f"{settings.optimizer} has an epsilon of {settings.epsilon:g}.",
             why=(
-                "It is added to the size of the gradients by which steps are divided. Where these "
-                "are smaller, steps are shorter than the learning rate says."
+                "Steps are divided by the size of the gradients plus epsilon. Where gradients are "
+                "smaller, steps are shorter than the learning rate says."
             ),
-            remedy="Leave epsilon out.",
+            remedy="Leave out epsilon.",
             severity=record.concern,
             evidence={"epsilon": {"value": settings.epsilon, "threshold": EPSILON}},
         )
@@ -39,10 +39,10 @@ def find(record: Record) -> Iterator[Finding]:
         yield Finding(
             message=f"{settings.optimizer} clips gradients at {settings.clipped:g}.",
             why=(
-                "Gradients are usually larger by far. Nearly nothing of them is left, and all have "
+                "Gradients are usually far larger. Almost nothing of them is left, and all have "
                 "the same length."
             ),
-            remedy="Write clipnorm=1.0, or leave it out.",
+            remedy="Use clipnorm=1.0, or leave it out.",
             severity=record.concern,
             evidence={"clipped at": {"value": settings.clipped, "threshold": CLIPPED}},
         )

@@ -23,8 +23,8 @@ def find(record: Record) -> Iterator[Finding]:
     if settings.learning_rate == 0:
         yield Finding(
             message=f"{settings.optimizer} has a learning rate of 0.",
-            why="Updates are multiplied by it. No weight ever changes.",
-            remedy="Write a rate such as 0.001 for Adam or 0.01 for SGD.",
+            why="Updates are multiplied by it, so no weight ever changes.",
+            remedy="Use a rate such as 0.001 for Adam or 0.01 for SGD.",
             evidence={"learning rate": {"value": 0.0, "threshold": 0.0}},
             category="learning-rate-low",
         )
@@ -32,7 +32,7 @@ def find(record: Record) -> Iterator[Finding]:
         yield Finding(
             message=f"{settings.optimizer} has a learning rate of {settings.learning_rate:g}.",
             why="Steps this long jump over every minimum. The loss grows, or units die.",
-            remedy="Write a rate such as 0.001 for Adam or 0.01 for SGD.",
+            remedy="Use a rate such as 0.001 for Adam or 0.01 for SGD.",
             severity=record.doubt,
             evidence={"learning rate": {"value": settings.learning_rate, "threshold": HIGHEST}},
         )

@@ -34,9 +34,11 @@ def find(record: Record) -> Iterator[Finding]:
     share = training.silent_share(encoder[-1].path)
     if share > MANY and record.learned:
         yield Finding(
-            message=f"{share:.0%} of the code's {encoder[-1].units} units are zero on all samples.",
-            why="They say nothing of any sample. The code is smaller than it seems.",
-            remedy='Use a code without an activation, or a lower rate, or "leaky_relu".',
+            message=(
+                f"{share:.0%} of the code's {encoder[-1].units} units are zero for every sample."
+            ),
+            why="They carry no information, so the code is smaller than it looks.",
+            remedy='Use a linear code layer, a lower learning rate, or "leaky_relu".',
             severity="note",
             kind="dynamic",
             layer=encoder[-1].path,
@@ -50,14 +52,14 @@ def _find_collapse(record: Record, training: TrainingRecord) -> Iterator[Finding
     if len(spread) < SUSTAINED or not record.is_long or not np.max(spread) < ACTIVE:
         return
     yield Finding(
-        message=f"The means of the codes deviate by {np.max(spread):.2g} between samples.",
+        message=f"The code means deviate by only {np.max(spread):.2g} across samples.",
         why=(
-            "Codes are drawn from the same distribution for all samples, so that the decoder "
-            "learns to do without them. The divergence outweighs what they would tell."
+            "All samples get the same code distribution, so the decoder learns to ignore the "
+            "code. The KL term outweighs what the code could convey."
         ),
         remedy=(
-            "Use a smaller beta, such as 0.1, raise it during the training, or scale the data: a "
-            "squared error of numbers that hardly vary weighs little."
+            "Use a smaller beta, such as 0.1, raise it during training, or scale the data: the "
+            "squared error of numbers that hardly vary carries little weight."
         ),
         severity=record.doubt,
         kind="dynamic",

@@ -65,10 +65,10 @@ def find(record: Record) -> Iterator[Finding]:
         return
     epoch = training.since(path, "silent", MANY)
     yield Finding(
-        message=f"{share:.0%} of the units of layer {path!r} are dead since epoch {epoch}.",
-        why="A unit that is zero on all samples passes no gradient. It never comes back.",
+        message=f"{share:.0%} of the units in layer {path!r} have been dead since epoch {epoch}.",
+        why="A unit that is zero for every sample passes no gradient and never recovers.",
         remedy=(
-            "Use a lower learning rate, then he_normal as initializer, then leaky_relu or batch "
+            "Try a lower learning rate, then the he_normal initializer, then leaky_relu or batch "
             "normalization."
         ),
         kind="dynamic",

@@ -34,14 +34,14 @@ def find(record: Record) -> Iterator[Finding]:
         yield from _find_gap(record, record.curves)
     if training is None or training.stopped != "diverged":
         return
-    kept = "The last finite ones are kept." if record.settings else "Nothing is learned from then."
+    kept = "The last finite weights are kept." if record.settings else "Learning ends there."
     message, remedy = training.divergence or (
         f"Training diverged in epoch {training.epochs}.",
         "Use a smaller learning rate, or clipnorm=1.0.",
     )
     yield Finding(
         message=message,
-        why=f"Numbers that are not finite spread to all weights. {kept}",
+        why=f"NaN and infinity spread to every weight. {kept}",
         remedy=remedy,
         epoch=training.epochs,
         kind="dynamic",
@@ -56,10 +56,11 @@ def _find_gap(record: Record, training: TrainingRecord) -> Iterator[Finding]:
     gaps = np.flatnonzero(~np.isfinite(losses))
     if not len(gaps):
         return
+    verb = "is" if len(gaps) == 1 else "are"
     yield Finding(
-        message=f"{len(gaps)} of {len(losses)} losses are not finite, and later ones are.",
-        why="A step was skipped, or some samples have values that overflow. They teach nothing.",
-        remedy="Check the inputs for missing values, and clip the norm of the gradients at 1.",
+        message=f"{len(gaps)} of {len(losses)} losses {verb} not finite, but later ones are.",
+        why="A step was skipped, or some samples overflow. Nothing is learned from them.",
+        remedy="Check the inputs for missing values, and clip the gradient norm at 1.",
         severity="note",
         kind="dynamic",
         epoch=int(gaps[0]) + 1 if losses is training.loss else None,

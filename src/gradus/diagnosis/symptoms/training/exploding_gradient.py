@@ -39,15 +39,15 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The loss rose to {three_digits(training.highest)}; that of a constant prediction is "
+            f"The loss rose to {three_digits(training.highest)}; a constant prediction's is "
             f"{three_digits(constant)}."
         ),
         why=(
-            "Outputs this large make gradients as large. Each step overshoots, and the network "
-            "forgets what it was."
+            "Outputs this large make gradients just as large. Each step overshoots and undoes "
+            "what was learned."
         ),
         remedy=(
-            "Scale inputs and targets to deviation 1, use the default initializers, and then a "
+            "Scale inputs and targets to std 1, use the default initializers, and then try a "
             "tenth of the learning rate or clipnorm=1.0."
         ),
         kind="dynamic",

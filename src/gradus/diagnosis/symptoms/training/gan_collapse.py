@@ -43,14 +43,14 @@ def find(record: Record) -> Iterator[Finding]:
     if last >= SMALL:
         return
     yield Finding(
-        message=f"Generated samples differ by {last:.1%} of how much the data do.",
+        message=f"Generated samples vary only {last:.1%} as much as the data.",
         why=(
-            "The generator makes nearly the same of every code. One sample that passes for real is "
-            "enough for it, as the discriminator looks at each alone."
+            "The generator maps nearly every code to the same sample. One that passes as real is "
+            "enough, because the discriminator judges each sample alone."
         ),
         remedy=(
-            'Slow the generator down, layer_rates={"generator": 0.25}; then try larger batches or '
-            'loss="least_squares".'
+            'Slow the generator down with layer_rates={"generator": 0.25}; then try larger '
+            'batches or loss="least_squares".'
         ),
         severity="fault" if most > BEFORE else "note",
         kind="dynamic",

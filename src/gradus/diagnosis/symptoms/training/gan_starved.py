@@ -33,19 +33,19 @@ def find(record: Record) -> Iterator[Finding]:
     least, lowest = float(np.min(right[-last:])), float(np.min(losses[-last:]))
     if not least > RIGHT:
         return
+    epochs = "epoch" if last == 1 else f"{last} epochs"
     yield Finding(
         message=(
-            f"In the last {last} epochs the discriminator was right in at least {least:.1%} of its "
-            "decisions."
+            f"The discriminator was right at least {least:.1%} of the time in the last {epochs}."
         ),
         why=(
-            "It tells all generated samples from real ones. What it is sure of hardly changes with "
-            "them, so that the generator gets no direction."
+            "It recognizes every generated sample. Being that sure, it passes the generator "
+            "almost no gradient."
         ),
         remedy=(
-            "Check that the generator's last activation reaches the data. Else slow the "
-            'discriminator down, layer_rates={"discriminator": 0.25}; then try label_smoothing=0.1 '
-            'or loss="least_squares".'
+            "Check that the generator's last activation can reach the data. Then slow the "
+            'discriminator down with layer_rates={"discriminator": 0.25}; then try '
+            'label_smoothing=0.1 or loss="least_squares".'
         ),
         severity="fault" if lowest > LOST else "note",
         kind="dynamic",

@@ -24,8 +24,8 @@ UNLESS = ("*",)  # any other fault
 FELL = 0.01
 FEW = 5  # losses, of which nothing is proved
 REMEDY = (
-    "Check that rows of x and y belong together, try ten times and a tenth of the learning rate, "
-    "and fit 16 samples first."
+    "Check that the rows of x and y match, fit just 16 samples first, and try ten times and a "
+    "tenth of the learning rate."
 )
 
 
@@ -43,21 +43,24 @@ def find(record: Record) -> Iterator[Finding]:
     output = max(record.outputs, key=lambda each: record.remaining_of(each) or 0.0)
     majority, share = output.targets and output.targets.majority, record.remaining_of(output)
     known = (
-        f"its loss is {three_digits(share * constant)}, that of a constant {three_digits(constant)}"
+        f"its loss is {three_digits(share * constant)}, a constant's is {three_digits(constant)}"
         if (constant := output.constant_loss) and share is not None
-        else f"always answering the most frequent class is right in {majority or 0:.0%}"
+        else f"always predicting the most frequent class is right {majority or 0:.0%} of the time"
     )
     what = "the network" if len(record.outputs) == 1 else f"the output {output.name!r}"
     looked_at = "settings, layers, or gradients" if len(training.epoch) else "settings or data"
-    told = "Inputs may not tell the targets."
+    told = "The inputs may not predict the targets."
     if output.linear is not None and output.linear < 1 - LEARNED:
-        told = f"The inputs tell: a linear model leaves {output.linear:.0%} of the constant's loss."
+        told = (
+            "But the inputs do predict the targets: a linear model leaves "
+            f"{output.linear:.0%} of a constant's loss."
+        )
     yield Finding(
         message=(
-            f"After {counted(training.epochs, 'epoch')} {what} is no better than a constant: "
+            f"After {counted(training.epochs, 'epoch')}, {what} is no better than a constant: "
             f"{known}."
         ),
-        why=f"Nothing in {looked_at} says why. {told}",
+        why=f"Nothing in the {looked_at} explains why. {told}",
         remedy=REMEDY,
         kind="dynamic",
         chart=loss_chart(record),
@@ -72,16 +75,17 @@ def _find_in_validation(record: Record) -> Iterator[Finding]:
             continue
         yield Finding(
             message=(
-                f"{output.where} is no better than a constant on the validation samples: in its "
-                f"best epoch it has {best:.0%} of a constant's loss, and {left:.0%} in training."
+                f"{output.where} is no better than a constant on the validation samples: "
+                f"{best:.0%} of a constant's loss is left in the best epoch, and {left:.0%} in "
+                "training."
             ),
             why=(
-                "What little was learned holds nowhere else. Inputs may not tell the targets, or "
-                "the network is too small for how they do."
+                "What little was learned does not generalize. The inputs may not predict the "
+                "targets, or the network is too small to learn how."
             ),
             remedy=(
-                "Try four times the units, four times the epochs, and a smaller penalty; if "
-                "validation has the latest rows, compare with a random split."
+                "Try four times the units, four times the epochs, and a smaller penalty; if the "
+                "validation rows are the latest, compare with a random split."
             ),
             kind="dynamic",
             chart=loss_chart(record),
@@ -101,7 +105,7 @@ def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding
     proved = last >= first and len(training.curve) >= FEW and not falls
     yield Finding(
         message=f"The loss began at {first:.4g} and ended at {last:.4g}.",
-        why="Nothing was learned that lowers it. From its curve alone nobody can say why.",
+        why="Nothing was learned that lowers it. The curve alone cannot show why.",
         remedy=REMEDY,
         severity="fault" if proved else "note",
         kind="dynamic",

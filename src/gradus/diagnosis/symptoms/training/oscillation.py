@@ -54,15 +54,15 @@ def find(record: Record) -> Iterator[Finding]:
     rate = settings.learning_rate
     yield Finding(
         message=(
-            f"The loss went up and down {len(peaks)} times, typically {three_digits(rise)}-fold, "
-            f"and {remaining:.0%} of that of a constant prediction is left."
+            f"The loss swung up and down {len(peaks)} times, typically {three_digits(rise)}-fold, "
+            f"and {remaining:.0%} of a constant prediction's loss is left."
         ),
         why=(
             "Batches differ less than this. Steps that are too long, or have too much momentum, "
             "jump from one side of a valley to the other."
         ),
         remedy=(
-            f"Use a third of the rate, {rate / 3:.2g}, or a schedule that lets it fall, and a "
+            f"Use a third of the rate, {rate / 3:.2g}, or a schedule that lowers it, and a "
             "momentum of 0.9. Then try clipnorm=1.0."
         ),
         severity="fault" if remaining > REMAINS else "note",

@@ -43,17 +43,17 @@ def _of_penalties(record: Record, training: TrainingRecord) -> Finding | None:
     if training.penalty < CRUSHED * record.penalty and record.learned is False:
         left = training.penalty / record.penalty
         return Finding(
-            message=f"Penalties have shrunk the weights: they are {left:.1%} of what they were.",
-            why="Nothing was learned: the training made the weights small instead.",
+            message=f"Penalties have shrunk the weights: the penalty is {left:.1%} of what it was.",
+            why="Nothing was learned: training only made the weights small.",
             remedy="Use a tenth of the penalty, or a hundredth.",
             evidence={"penalty / penalty before": {"value": left, "threshold": CRUSHED}},
         )
     if not (share > MUCH and record.is_long):
         return None
     return Finding(
-        message=f"Penalties are {share:.0%} of the last loss.",
+        message=f"Penalties make up {share:.0%} of the final loss.",
         why=(
-            f"{record.remaining_in_words} The training shrinks weights instead of fitting the data."
+            f"{record.remaining_in_words} Training shrinks the weights instead of fitting the data."
         ),
         remedy="Use a tenth of the penalty, or a hundredth.",
         evidence={"penalty / loss": {"value": share, "threshold": MUCH}},
@@ -72,8 +72,8 @@ def _of_dropout(record: Record, training: TrainingRecord) -> Finding | None:
         return None
     return Finding(
         message=f"Layer {layer.path!r} drops {layer.rate:.0%} of its inputs.",
-        why=f"{record.remaining_in_words} Too little of the signal passes.",
-        remedy="Use a rate of 0.2 to 0.5, or none until the network fits its training data.",
+        why=f"{record.remaining_in_words} Too little of the signal gets through.",
+        remedy="Use a rate of 0.2 to 0.5, or no dropout until the network fits its training data.",
         severity="note" if unseen is None else "fault",
         layer=layer.path,
         evidence={"dropout": {"value": layer.rate, "threshold": DROPPED}},

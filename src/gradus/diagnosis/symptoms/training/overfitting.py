@@ -59,14 +59,14 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The validation loss is {ratio - 1:.0%} above its minimum, which was in epoch "
+            f"The validation loss is {ratio - 1:.0%} above its minimum, reached in epoch "
             f"{best + 1} of {training.epochs}."
         ),
-        why="Since then the network learned its training samples by heart. Others got worse.",
+        why="Since then, the network has memorized training samples and done worse on others.",
         remedy=(
-            "Write patience=10 to keep the best epoch; then dropout, a penalty, or more data."
+            "Use patience=10 to keep the best epoch; then try dropout, a penalty, or more data."
             if record.curves is None
-            else "Stop there and keep those weights; then dropout, a penalty, or more data."
+            else "Stop there and keep those weights; then try dropout, a penalty, or more data."
         ),
         severity="note",
         kind="dynamic",
@@ -92,11 +92,14 @@ def _of_few_rows(record: Record) -> Finding | None:
         return None
     return Finding(
         message=(
-            f"With {counted(settings.samples, 'training row')} {unseen:.0%} of a constant's loss "
-            f"of validation is left in its best epoch, {left:.0%} of that of training."
+            f"With {counted(settings.samples, 'training row')}, {unseen:.0%} of a constant's loss "
+            f"is left in validation in the best epoch, but {left:.0%} in training."
         ),
-        why="So few rows are learned by heart: what they share by chance holds nowhere else.",
-        remedy=f"Get {least} rows or more; hold fewer out, as folds do; or use a smaller network.",
+        why="So few rows are memorized: what they share by chance does not generalize.",
+        remedy=(
+            f"Get {least} rows or more, hold out fewer, as cross-validation does, or use a smaller "
+            "network."
+        ),
         kind="dynamic",
         chart=loss_chart(record),
         evidence={
@@ -121,12 +124,11 @@ def _in_no_epoch(record: Record) -> Finding | None:
                 f"{best:.0%} in validation in its best epoch."
             ),
             why=(
-                "The training samples are learned by heart: what they share by chance holds "
-                "nowhere else."
+                "The training samples are memorized: what they share by chance does not generalize."
             ),
             remedy=(
-                "Get more rows, leave inputs out that tell nothing, or use a smaller network and "
-                "a penalty. If validation has the latest rows, compare with a random split."
+                "Get more rows, drop uninformative inputs, or use a smaller network and a "
+                "penalty. If the validation rows are the latest, compare with a random split."
             ),
             kind="dynamic",
             chart=loss_chart(record),

@@ -85,10 +85,10 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"With {settings.optimizer} at a rate of {settings.learning_rate:g} the loss rose to "
-            f"{three_digits(highest)}; that of a constant prediction is {three_digits(constant)}."
+            f"With {settings.optimizer} at a rate of {settings.learning_rate:g}, the loss rose to "
+            f"{three_digits(highest)}; a constant prediction's is {three_digits(constant)}."
         ),
-        why="Steps this long jump over every minimum. Units that they throw far off may die.",
+        why="Steps this long jump over every minimum, and units may die.",
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
         chart=loss_chart(record),
@@ -110,17 +110,17 @@ def _jumps(record: Record, training: TrainingRecord, settings: SettingsRecord) -
         return None
     return Finding(
         message=(
-            f"To the end a step of {settings.optimizer} at a rate of {settings.learning_rate:g} "
-            f"moves the weights by {moved:.1%} of their size, and the validation loss jumps by "
-            f"{jump:.0%} from one epoch to the next."
+            f"Late in training, a step of {settings.optimizer} at a rate of "
+            f"{settings.learning_rate:g} moves the weights by {moved:.1%} of their size, and the "
+            f"validation loss jumps by {jump:.0%} from epoch to epoch."
         ),
         why=(
-            f"{left:.0%} of the loss of a constant prediction is left. Steps this long jump around "
+            f"{left:.0%} of a constant prediction's loss is left. Steps this long bounce around "
             "the minimum."
         ),
         remedy=(
-            f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or a schedule that lets it "
-            "fall."
+            f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or a schedule that lowers "
+            "it."
         ),
         kind="dynamic",
         chart=loss_chart(record),
@@ -141,12 +141,13 @@ def _wild(record: Record, training: TrainingRecord, settings: SettingsRecord) ->
         return None
     return Finding(
         message=(
-            f"To the end a step of {settings.optimizer} at a rate of {settings.learning_rate:g} "
-            f"moves the weights by {moved:.1%} of their size, and the loss falls no more."
+            f"Late in training, a step of {settings.optimizer} at a rate of "
+            f"{settings.learning_rate:g} moves the weights by {moved:.1%} of their size, and the "
+            "loss no longer falls."
         ),
         why=(
-            f"{left:.0%} of the loss of a constant prediction is left, where a linear model leaves "
-            f"{linear:.0%}. Steps this long undo what the ones before have learned."
+            f"{left:.0%} of a constant prediction's loss is left; a linear model leaves "
+            f"{linear:.0%}. Steps this long undo what earlier ones learned."
         ),
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
@@ -175,16 +176,16 @@ def _died(record: Record) -> Finding | None:
     if not longest > LONG or not (has_died or RISE < left < np.inf):
         return None
     then = (
-        f"{dead[worst]:.0%} of the units of layer {worst!r} died"
+        f"{dead[worst]:.0%} of the units in layer {worst!r} died"
         if has_died
-        else f"the loss ends at {left:.3g} times that of a constant prediction"
+        else f"the loss ends at {left:.3g} times a constant prediction's"
     )
     return Finding(
         message=(
             f"The first steps of {settings.optimizer} at a rate of {settings.learning_rate:g} "
             f"moved the weights by {longest:.0%} of their size, and {then}."
         ),
-        why="Steps this long jump over every minimum. Units that they throw far off may die.",
+        why="Steps this long jump over every minimum, and units may die.",
         remedy=f"Use a tenth of the rate, {settings.learning_rate / 10:g}, or less.",
         kind="dynamic",
         layer=worst if has_died else None,
@@ -212,11 +213,11 @@ def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding
     lower = f", {rate / 10:g}," if rate > 0 else ""
     yield Finding(
         message=(
-            f"The loss rose from its {what} of {three_digits(start)} to {three_digits(last)}, and "
+            f"The loss rose from its {what} of {three_digits(start)} to {three_digits(last)} and "
             "stayed there."
         ),
         why="Steps this long jump over every minimum, and the network forgets what it learned.",
-        remedy=f"Use a tenth of the learning rate{lower} or clip the norm of the gradients at 1.",
+        remedy=f"Use a tenth of the learning rate{lower} or clip the gradient norm at 1.",
         severity="fault" if stays else "note",
         kind="dynamic",
         chart=loss_chart(record),

@@ -89,11 +89,11 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=(
             f"A step of {settings.optimizer} at a rate of {settings.learning_rate:g} moves the "
-            f"weights by {100 * moved:.2g}% of their size."
+            f"weights by only {100 * moved:.2g}% of their size."
         ),
         why=(
-            f"{record.remaining_in_words} The training ends far from where these steps lead; "
-            "longer ones arrive in time."
+            f"{record.remaining_in_words} Training ends long before steps this short reach a "
+            "minimum; longer ones can."
         ),
         remedy=f"Use ten times the rate, {settings.learning_rate * 10:g}.",
         kind="dynamic",
@@ -120,11 +120,11 @@ def _decayed(record: Record) -> Finding | None:
     since = training.epochs - int(np.argmin(is_low[::-1]) if not is_low.all() else len(is_low)) + 1
     return Finding(
         message=(
-            f"The learning rate has fallen from {largest:g} to {rates[-1]:.2g}, and since epoch "
-            f"{since} of {training.epochs} it is too low to learn with."
+            f"The learning rate fell from {largest:g} to {rates[-1]:.2g}, and has been too low to "
+            f"learn with since epoch {since} of {training.epochs}."
         ),
-        why="What was not learned before is not learned any more: steps are too short.",
-        remedy="Let the schedule fall over all steps of the training, or keep the rate constant.",
+        why="From then on, steps are too short to learn anything more.",
+        remedy="Spread the schedule over all training steps, or keep the rate constant.",
         kind="dynamic",
         epoch=since,
         chart=loss_chart(record),

@@ -38,15 +38,15 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=(
             f"The last output of layer {found.layer!r} hardly depends on the first quarter of the "
-            f"{found.steps} steps: the gradient by these is {found.carried:.2g} of the largest."
+            f"{found.steps} steps: their gradient is {found.carried:.2g} of the largest."
         ),
         why=(
-            "From step to step the gradient shrinks, so what comes early is not learned. A linear "
+            "The gradient shrinks at every step, so what comes early is not learned. A linear "
             f"model of the first quarter alone leaves {found.told:.0%} of a constant's loss."
         ),
         remedy=(
-            "Read in both directions, as gr.Bidirectional(gr.LSTM(16)) does, or shorten the "
-            "sequences. An LSTM or a GRU carries more than a SimpleRNN."
+            "Read in both directions with gr.Bidirectional(gr.LSTM(16)), or shorten the "
+            "sequences. An LSTM or a GRU remembers more than a SimpleRNN."
         ),
         kind="dynamic",
         layer=found.layer,

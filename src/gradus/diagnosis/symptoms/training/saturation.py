@@ -55,9 +55,14 @@ def find(record: Record) -> Iterator[Finding]:
     path, share = worst
     epoch = training.since(path, "saturated", MANY)
     yield Finding(
-        message=f"{share:.0%} of the outputs of layer {path!r} are saturated since epoch {epoch}.",
-        why="There its derivative is nearly zero. The layer and all before it are hardly trained.",
-        remedy="Scale the inputs, use glorot_uniform, or relu in place of the activation.",
+        message=(
+            f"{share:.0%} of the outputs of layer {path!r} have been saturated since epoch {epoch}."
+        ),
+        why=(
+            "Saturated outputs pass almost no gradient, so this layer and all before it hardly "
+            "learn."
+        ),
+        remedy="Scale the inputs, use glorot_uniform, or switch the activation to relu.",
         kind="dynamic",
         chart=layer_chart(training, path, "saturated", MANY),
         layer=path,

@@ -58,17 +58,17 @@ def find(record: Record) -> Iterator[Finding]:
     fall = _patience_fall(record, training) if is_impatient else _fall(record, training)
     if fall is None or (training.stopped in ENDED and not is_impatient):
         return
-    ended = "early stopping ended it while the loss" if is_impatient else "the loss"
+    ended = "early stopping ended training while the loss" if is_impatient else "the loss"
     yield Finding(
         message=(
-            f"After {counted(training.epochs, 'epoch')} {ended} was still falling: by "
+            f"After {counted(training.epochs, 'epoch')}, {ended} was still falling: by "
             f"{fall.share:.0%} in the last {fall.part}."
         ),
         why=(f"{record.remaining_in_words} More training is the simplest remedy."),
         remedy=(
-            "Write a larger patience, and leave min_delta out."
+            "Set a larger patience, and leave out min_delta."
             if is_impatient
-            else f"Write epochs={4 * training.epochs}, and patience=10 to end it in time."
+            else f"Use epochs={4 * training.epochs}, and patience=10 to stop in time."
         ),
         kind="dynamic",
         epoch=training.epochs,
@@ -166,9 +166,9 @@ def _find_in_generated(record: Record, training: TrainingRecord) -> Iterator[Fin
     if not record.trails or steps >= ADVERSARIAL or training.stopped in ENDED:
         return
     yield Finding(
-        message=f"A generator that has had {counted(steps, 'step')} is far from the data.",
+        message=f"After {counted(steps, 'step')}, the generator is still far from the data.",
         why="Generator and discriminator learn from each other, which takes many steps.",
-        remedy=f"Write epochs={math.ceil(4 * ADVERSARIAL / steps) * training.epochs}.",
+        remedy=f"Use epochs={math.ceil(4 * ADVERSARIAL / steps) * training.epochs}.",
         kind="dynamic",
         epoch=training.epochs,
         chart=loss_chart(record),
@@ -193,7 +193,7 @@ def _find_in_curve(record: Record, training: TrainingRecord) -> Iterator[Finding
             f"{'in the last quarter' if many else 'at its last value'}."
         ),
         why=f"{last / first:.0%} of the first loss is left. More training is the simplest remedy.",
-        remedy="Train four times as long, with early stopping to end it in time.",
+        remedy="Train four times as long, with early stopping to end in time.",
         severity="note",
         kind="dynamic",
         epoch=training.epochs,

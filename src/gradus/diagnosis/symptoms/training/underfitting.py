@@ -33,12 +33,12 @@ def find(record: Record) -> Iterator[Finding]:
     limit = WORSE * output.linear + BY
     yield Finding(
         message=(
-            f"{output.where} does worse than a linear model: {share:.0%} of a constant's loss is "
-            f"left, where that leaves {output.linear:.0%} of new samples'."
+            f"{output.where} does worse than a linear model: it leaves {share:.0%} of a constant's "
+            f"loss, the linear model {output.linear:.0%} on new samples."
         ),
         why=(
-            "What a linear model learns, a network learns with enough units, steps, and time. "
-            "Nothing in settings, layers, or gradients says what it lacks."
+            "A network learns what a linear model does, given enough units, steps, and time. "
+            "Nothing in the settings, layers, or gradients shows what it lacks."
         ),
         remedy=f"{REMEDY}: model.diagnose(x, y, counterfactuals=True) tries them.",
         kind="dynamic",
@@ -54,12 +54,12 @@ def _find_in_generated(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            "Generated samples are farther from the data than those of a normal distribution: "
-            f"{made.distance:.0%} of the distance of the mean, where that has {made.normal:.0%}."
+            "Generated samples are farther from the data than normally distributed ones: "
+            f"{made.distance:.0%} of the distance of the mean, compared with {made.normal:.0%}."
         ),
         why=(
-            "A generator that has learned knows more of the data than their mean and covariance. "
-            "Nothing in settings, layers, or gradients says what it lacks."
+            "A trained generator knows more about the data than its mean and covariance. Nothing "
+            "in the settings, layers, or gradients shows what it lacks."
         ),
         remedy=f"{REMEDY}.",
         kind="dynamic",

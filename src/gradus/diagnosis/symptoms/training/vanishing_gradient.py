@@ -49,12 +49,10 @@ def find(record: Record) -> Iterator[Finding]:
     yield Finding(
         message=f"The gradient of layer {least!r} is {ratio:.2g} of the largest one.",
         why=(
-            "What passes through many layers shrinks in each. The first ones are hardly trained, "
-            "or hardly heard."
+            "Signals and gradients shrink from layer to layer. The first layers hardly learn, or "
+            "hardly matter."
         ),
-        remedy=(
-            "Use relu with he_normal, batch normalization between the layers, or fewer of them."
-        ),
+        remedy="Use relu with he_normal, batch normalization between layers, or fewer layers.",
         kind="dynamic",
         chart=gradient_chart(training, roots, least, RATIO),
         layer=least,
