@@ -1,6 +1,6 @@
 """Twins of a training: with inputs of zeros, and with shuffled targets.
 
-A network that is no better than with inputs of zeros takes nothing from its inputs. One that is no
+A network that is no better than with inputs of zeros learns nothing from its inputs. One that is no
 better than with shuffled targets finds no signal in them. Source: Karpathy, "A recipe for training
 neural networks" (2019).
 """
