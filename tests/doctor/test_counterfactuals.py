@@ -168,6 +168,16 @@ def test_other_seeds_that_differ_as_much_are_none():
     assert training.epochs["", 3] == EPOCHS
 
 
+def test_a_training_that_is_the_worst_of_four_by_chance_has_no_better_seeds():
+    """All others are better, as for one training in four; only their spread tells by how much."""
+    training = Pretended({"": [60, 55, 5, 50]})
+    outcome = try_other_seeds(training, as_it_is(), 3)
+    gains = np.array([0.05, 0.55, 0.1])
+    assert outcome.comparison.gain == pytest.approx(gains.mean())
+    assert outcome.comparison.noise > gains.std(ddof=1) / 3**0.5
+    assert not outcome.helps
+
+
 def test_a_change_of_many_layers_is_shown_once():
     layers = [Change(f"dense_{k}.activation", "relu", "elu") for k in range(5)]
     rate = Change("optimizer.learning_rate", "1", "0.1")

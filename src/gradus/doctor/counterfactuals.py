@@ -255,7 +255,7 @@ def try_other_seeds(training: CandidateTraining, before: Candidate, seeds: int) 
     for share in (CLEAR, 1.0):
         training.train([(before, seed) for seed in others], share)
         own, *errors = (no_worse_than_constant(training.errors(before, s)) for s in (0, *others))
-        comparison = compare([own] * seeds, errors)
+        comparison = compare([own], errors)
         if comparison.helps:
             break
     best = min(others, key=lambda seed: float(training.errors(before, seed).mean()))

@@ -163,8 +163,8 @@ def repair(
         validation_data: `(x, y)` or `(x, y, weight)` to compare trainings on; by default a fifth
             of the samples.
         budget: how many trainings of full length all may take together; two thirds as many programs
-            are compiled. Short trainings may be as many as take the time of compiling one. Those
-            as it is with other seeds, where no remedy helps, are not counted.
+            are compiled. More are allowed of trainings that take less time than compiling one, and
+            the training as it is with other seeds, where no remedy helps, is not counted.
         seeds: how many seeds the best remedies are compared with; up to four times as many where
             these cannot tell and the budget lasts.
         seed: of the samples that are held out.

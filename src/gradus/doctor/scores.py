@@ -59,7 +59,7 @@ class Comparison(NamedTuple):
 
 
 def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
-    """Compare two trainings: errors of the same samples, for each seed.
+    """Compare two trainings: errors of the same samples, for each seed, or one for all seeds.
 
     The noise is `√(Var(dᵢ) / n + Var(d̄ₛ) / S)` for the differences d, paired by sample and seed:
     dᵢ is the mean over the S seeds of a sample, d̄ₛ that over the n samples of a seed. The second
@@ -74,7 +74,8 @@ def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:
     gains = np.stack(before) - np.stack(after)
     of_samples = gains.mean(axis=0).var() / gains.shape[1]
     of_seeds = gains.mean(axis=1).var(ddof=1) / len(gains) if len(gains) > 1 else 0.0
-    if len(gains) >= RANKED and max(map(np.mean, after)) < min(map(np.mean, before)):
+    ranked = min(len(before), len(after)) >= RANKED
+    if ranked and max(map(np.mean, after)) < min(map(np.mean, before)):
         of_seeds = 0.0
     return Comparison(*means, math.sqrt(of_samples + of_seeds))
 
