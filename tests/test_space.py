@@ -78,6 +78,8 @@ def test_names_are_paths_and_one_space_is_one_hyperparameter():
     assert list(find_hyperparameters(settings)) == [
         "dense.units", "dense.activation", "dropout.rate", "end.units", "start",
     ]  # fmt: skip
+    hypers = find_hyperparameters([gr.LeakyReLU(gr.uniform(0, 1)), gr.Conv2D(gr.choice(1, 2), 3)])
+    assert list(hypers) == ["leaky_re_lu.negative_slope", "conv2d.filters"]
 
 
 def test_values_replace_spaces_and_the_rest_is_unchanged():

@@ -7,12 +7,11 @@ A space that occurs twice is one hyperparameter, and so are choices with the sam
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from gradus.errors import GradusError
-from gradus.init_args import init_args, is_configurable
+from gradus.init_args import init_args, is_configurable, snake_case
 from gradus.space import Choice, Space, Value
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})  # contain no settings
@@ -204,7 +203,7 @@ def rebuild_settings(value: Any, arguments: dict[str, Any]) -> Any:
 def _settings_name(value: Any) -> str:
     """Return the name of settings in a path: their own, or that of their class, "max_pooling2d"."""
     name = vars(value).get("_name")
-    return name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(value).__name__).lower()
+    return name or snake_case(type(value).__name__)
 
 
 def _unique_name(name: str, existing: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import re
 from typing import Any
 
 
@@ -17,6 +18,12 @@ def init_args(value: Any) -> list[tuple[str, Any]]:
     """Return the names and values of the `__init__` arguments of settings."""
     names = init_arg_names(type(value)) or ()
     return [(name, getattr(value, name)) for name in names if hasattr(value, name)]
+
+
+@functools.cache
+def snake_case(name: str) -> str:
+    """Return a class's name in snake case: "LSTM" as "lstm", "MaxPooling2D" as "max_pooling2d"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def short_repr(value: Any) -> str:

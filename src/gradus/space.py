@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from gradus.checks import as_index
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.init_args import is_configurable
@@ -268,10 +269,11 @@ def given_values(argument: Any) -> Iterator[Any]:
 def _spaced_choice(kind: str, low: Any, high: Any, count: Any, name: str | None) -> Choice:
     call, log = f"{kind}({low!r}, {high!r}, {count!r})", kind == "logspace"
     bounds = Range(*_checked_bounds(call, low, high, log), log=log)
-    if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= MAX_COUNT:
+    steps = as_index(count)
+    if steps is None or not 2 <= steps <= MAX_COUNT:
         raise GradusError(f"{call}: write a count of at least 2 and at most {MAX_COUNT}.")
     first, last = float(bounds.low), float(bounds.high)
-    inner = [bounds.value_at(index / (count - 1)) for index in range(1, count - 1)]
+    inner = [bounds.value_at(index / (steps - 1)) for index in range(1, steps - 1)]
     # As a person would write them: 1e-05, not 1.0000000000000016e-05.
     largest = max(abs(first), abs(last))
     inner = [_rounded(value, value if log else largest) for value in inner]

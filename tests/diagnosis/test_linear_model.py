@@ -92,13 +92,13 @@ def test_components_leave_what_scikit_learn_says():
 def test_codes_are_counted():
     codes = RNG.integers(0, 40, (400, 6))
     y = (codes < 10).sum(axis=1)
-    assert fit_linear(codes, y, "mean_squared_error").share < 0.02
-    assert fit_linear(codes.astype(np.float32), y, "mean_squared_error").share > 0.2  # as numbers
+    assert fit_linear(codes, y, "mean_squared_error", codes=["x"]).share < 0.02
+    assert fit_linear(codes, y, "mean_squared_error").share > 0.2  # as numbers
 
 
 def test_the_place_of_a_code_tells_what_counts_do_not():
     codes = RNG.integers(0, 5, (400, 6))
-    fit = fit_linear(codes, codes[:, 2], "sparse_categorical_crossentropy")
+    fit = fit_linear(codes, codes[:, 2], "sparse_categorical_crossentropy", codes=["x"])
     assert fit.error == 0
     assert fit.share < 0.1
 

@@ -6,6 +6,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from gradus.diagnosis.record_entries import OutputRecord, SettingsRecord, Target
 from gradus.diagnosis.recording import make_record
 from gradus.diagnosis.symptoms.data import imbalance
 from gradus.diagnosis.training import make_training_record
-from gradus.errors import FaultError, GradusError
+from gradus.errors import DataError, FaultError, GradusError
 from gradus.models.supervised import make_supervised
 from gradus.train.history import History
 
@@ -370,3 +371,35 @@ def test_a_softmax_of_each_step_is_of_the_output():
     hidden = gr.Sequential([gr.TimeDistributed(gr.Dense(4, "softmax")), gr.Dense(3, "softmax")])
     found = gr.Model(hidden, "sparse_categorical_crossentropy").check(x, y)
     assert "hidden-softmax" in [finding.code for finding in found]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_whole_numbers_that_no_embedding_reads_are_numbers(dtype):
+    counts = RNG.integers(0, 250, X.shape).astype(dtype)
+    wanted = [("note", "inputs-unscaled", "dense")]
+    assert found(check(*mlp(), x=counts)) == wanted
+    assert found(check(*mlp(), x=counts.astype(np.float32))) == wanted
+    codes = gr.Embedding(250, 2), gr.Flatten(), *mlp()
+    assert found(check(*codes, x=counts.astype(np.int32))) == []
+
+
+class WordsAndAge(gr.Layer):
+    """Reads the codes of words, and an age in whole numbers, whose name comes before theirs."""
+
+    def __init__(self):
+        self.embed, self.dense = gr.Embedding(250, 2), gr.Dense(2, "softmax")
+
+    def call(self, x):
+        words = self.embed(x["words"]).mean(axis=1)
+        return self.dense(jnp.concatenate([words, x["age"].astype(words.dtype)], axis=1))
+
+
+def test_codes_are_what_an_embedding_reads_also_beside_other_inputs():
+    words = RNG.integers(0, 250, (80, 4)).astype(np.int32)
+    x = {"words": words, "age": RNG.integers(0, 900, (80, 1)).astype(np.int32)}
+    net = gr.init(WordsAndAge(), 0, x)
+    inputs = make_record(net, make_supervised(LOSS), gr.Adam(), x, LABELS).inputs
+    assert {each.name: each.is_codes for each in inputs} == {"x['age']": False, "x['words']": True}
+    assert inputs[0].maximum == x["age"].max()
+    with pytest.raises(DataError, match=r"x\['words'\] has the code \d+ in row 0"):
+        gr.Model(WordsAndAge(), LOSS).check(x | {"words": words + 250}, LABELS)

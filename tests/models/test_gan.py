@@ -115,6 +115,8 @@ def test_it_learns_where_the_data_are_and_is_saved(tmp_path):
 def test_bad_input():
     with pytest.raises(GradusError, match="non_saturating"):
         made(loss="non_saturation")
+    with pytest.raises(GradusError, match=r"label_smoothing=3.*between 0 and 1"):
+        made(label_smoothing=3.0)
     with pytest.raises(DataError, match="samples alone"):
         made().fit(X, np.zeros(len(X)), verbose=False)
     with pytest.raises(GradusError, match="generator"):

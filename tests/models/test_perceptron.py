@@ -84,3 +84,10 @@ def test_it_is_saved_and_loaded(tmp_path):
 def test_targets_that_are_no_decisions_are_refused(targets, message):
     with pytest.raises(DataError, match=message):
         Perceptron().fit(CORNERS, targets, verbose=False)
+
+
+def test_its_rate_is_not_blamed():
+    model = Perceptron(learning_rate=10.0)
+    model.fit(CORNERS, CORNERS.all(1), epochs=30, verbose=False)
+    assert model.separated
+    assert "rate-invalid" not in [finding.code for finding in model.diagnose()]

@@ -270,9 +270,10 @@ def test_layer_rates_by_hand():
     assert moved["ab/kernel"] == pytest.approx(1 - 0.1 * 0.5)
 
 
-def test_layer_rates_must_be_a_dict():
-    with pytest.raises(GradusError, match="a dict from a layer's path"):
-        opt.SGD(0.1, layer_rates=0.1)
+@pytest.mark.parametrize("rates", [0.1, {"a": "x"}, {"a": -1}, {"a": np.float32(-1)}, {3: 1}])
+def test_layer_rates_must_be_a_dict_of_factors(rates):
+    with pytest.raises(GradusError, match="a dict from a layer's path to a factor"):
+        opt.SGD(0.1, layer_rates=rates)
 
 
 @pytest.mark.slow
@@ -396,8 +397,9 @@ def test_get():
         (lambda: opt.SGD(clipnorm=0.0), "clipnorm=0.0.*greater than 0"),
         (lambda: opt.Adam(weight_decay=-1), "weight_decay=-1"),
         (lambda: opt.Adam(float("nan")), "0 or more"),
-        (lambda: opt.SGD(nesterov=True).init(jnp.ones(1)), "momentum=0.9, nesterov=True"),
+        (lambda: opt.SGD(nesterov=True), "momentum=0.9, nesterov=True"),
         (lambda: opt.LBFGS(clipnorm=1.0).init(jnp.ones(1)), "line search"),
+        (lambda: opt.LBFGS(layer_rates={"a": 0.1}).init(jnp.ones(1)), "LBFGS.layer_rates"),
     ],
 )
 def test_errors(make, message):

@@ -169,6 +169,8 @@ def test_mistakes_say_what_to_write():
         gr.Sweep(space(), search="sobl").fit(X, Y)
     with pytest.raises(GradusError, match="Sweep takes a model"):
         gr.Sweep(plain.net)
+    with pytest.raises(GradusError, match=r"fuse='yes'.*True or False"):
+        gr.Sweep(space(), fuse="yes")
     with pytest.raises(GradusError, match="call fit"):
         gr.Sweep(space()).ranking  # noqa: B018
     with pytest.raises(GradusError, match="val_acuracy"):

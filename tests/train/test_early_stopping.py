@@ -56,3 +56,12 @@ def test_by_default_nothing_stops():
         for epoch, value in enumerate([1, 1, 2, -np.inf, np.inf, np.nan, 0], 1):
             state, _, stop = OBSERVE(stopping, state, jnp.float32(value), jnp.int32(epoch))
             assert not bool(stop)
+
+
+@pytest.mark.parametrize(("mode", "value"), [("min", -np.inf), ("max", np.inf)])
+def test_an_infinite_value_is_no_improvement(mode, value):
+    stopping = EarlyStopping("loss", mode, patience=3)
+    state, improved, _ = stopping.update(stopping.init_state(), value, jnp.int32(1))
+    assert not bool(improved)
+    assert int(state["wait"]) == 1
+    assert bool(stopping.update(state, jnp.float32(0.5), jnp.int32(2))[1])

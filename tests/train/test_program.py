@@ -429,6 +429,17 @@ def test_frozen_layers_stay_as_they_are():
     assert not np.array_equal(train_state.params["dense_1/kernel"], before["dense_1/kernel"])
 
 
+def test_a_frozen_layer_has_no_penalty_as_in_keras():
+    net = classifier()
+    net.layers[0].freeze()
+    kernel = weights(gr.init(net, 0, X))["dense_1/kernel"]
+    plain, penalized = (
+        train(net, gr.SGD(0.0), 1, None, penalty=penalty)[1]["loss"][0]
+        for penalty in (None, gr.L2(0.5))
+    )
+    assert penalized - plain == pytest.approx(0.5 * np.square(kernel).sum(), rel=1e-4)
+
+
 @pytest.mark.slow
 def test_batches_of_weight_zero_change_no_weight():
     weight = np.zeros(N, np.float32)

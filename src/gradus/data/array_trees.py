@@ -48,10 +48,13 @@ def _is_inputs(x: Any) -> bool:
 
 
 def named_leaves(tree: Any, name: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each array of `tree` with its name: `x`, `x['image']`, `x[0]`."""
+    """Yield each array of `tree` with its name: `x`, `x['image']`, `x[0]`.
+
+    They come in the order of `jax.tree.leaves`: those of a dict by their keys.
+    """
     if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from named_leaves(value, f"{name}[{key!r}]")
+        for key in sorted(tree):
+            yield from named_leaves(tree[key], f"{name}[{key!r}]")
     elif isinstance(tree, tuple):
         for index, value in enumerate(tree):
             yield from named_leaves(value, f"{name}[{index}]")

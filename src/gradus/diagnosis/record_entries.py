@@ -217,7 +217,7 @@ class InputRecord:
     Attributes:
         name: what errors call it, as "x".
         count: how many samples.
-        is_codes: whether an embedding reads it.
+        is_codes: whether it is whole numbers that an embedding reads.
         mean: the largest magnitude of a column's mean.
         deviation: the largest standard deviation of a column.
         least_deviation: the smallest deviation of a column that is not constant; 0 if all are.

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gradus.data.array_trees import named_leaves
@@ -42,7 +43,7 @@ from gradus.train.tasks.base import Supervised, Task, zip_outputs
 if TYPE_CHECKING:
     from jaxtyping import Float, Int, PyTree, Shaped
 
-VALUES = 500_000  # and so many numbers
+VALUES = 500_000  # of the sampled rows that statistics are taken from, at most
 FEW = 100  # rows of which columns are looked at, however many there are
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of an optimizer
 TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
@@ -55,8 +56,6 @@ def make_record(
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
     y: PyTree[Shaped[np.ndarray, "samples ..."]] | None,
     validation: PyTree[Shaped[np.ndarray, "samples ..."]] | None = None,
-    batch_size: int | None = None,
-    epochs: int = 0,
     rows: Int[np.ndarray, "rows"] | None = None,
     weight: Float[np.ndarray, "samples"] | None = None,
     comparison: PartComparison | None = None,
@@ -71,30 +70,26 @@ def make_record(
         x: all inputs.
         y: the targets that are trained on.
         validation: the targets of validation.
-        batch_size: samples of a step; None for all of them, or if it is not known.
-        epochs: how often each sample is to be seen; 0 if it is not known.
         rows: which of the inputs are trained on; None for all.
         weight: of each sample that is trained on; None for 1.
         comparison: of the samples of validation with those of training.
         columns: the names of the columns of inputs that were frames.
     """
     names = columns or {}
-    layers, ends = _trace(net, jax.tree.map(lambda a: a[:2], x))
+    layers, ends, codes = _trace(net, jax.tree.map(lambda a: a[:2], x))
     outputs = _output_records(task, ends, y, validation, weight)
     target = (y, outputs[0]) if len(outputs) == 1 and isinstance(y, np.ndarray) else None
     return Record(
         inputs=tuple(
-            _input_record(name, leaf, rows, target, names.get(name))
-            for name, leaf in named_leaves(x, "x")
+            _input_record(name, leaf, index in codes, rows, target, names.get(name))
+            for index, (name, leaf) in enumerate(named_leaves(x, "x"))
         ),
         outputs=outputs,
         layers=tuple(layers),
         settings=SettingsRecord(
             type(optimizer).__name__,
             _largest_rate(optimizer),
-            batch_size or 0,
-            len(jax.tree.leaves(x)[0]),
-            epochs,
+            samples=len(jax.tree.leaves(x)[0]),
             epsilon=_number(getattr(optimizer, "epsilon", None)),
             clipped=min(
                 filter(None, (_number(getattr(optimizer, n)) for n in CLIPS)), default=None
@@ -125,13 +120,13 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any]:
-    """Return the layers in the order of their calls, and the ends of the outputs, by tracing."""
+def _trace(net: Layer, x: Any) -> tuple[list[LayerRecord], Any, frozenset[int]]:
+    """Return what a trace tells: layers in the order of their calls, ends of outputs, codes."""
     leaves, structure = jax.tree.flatten(jax.tree.map(jax.typeof, (net, x)))
-    calls, ends = _trace_calls(structure, tuple(leaves))
+    calls, ends, codes = _trace_calls(structure, tuple(leaves))
     trained = {path: (layer, trained) for path, layer, trained in named_layers_trained(net)}
     layers = [_layer_record(call, *trained[call.path]) for call in calls]
-    return layers, ends
+    return layers, ends, codes
 
 
 class _Call(NamedTuple):
@@ -158,15 +153,17 @@ def _layer_record(call: _Call, layer: Layer, trained: bool) -> LayerRecord:
 @functools.lru_cache(64)
 def _trace_calls(
     structure: jax.tree_util.PyTreeDef, avals: tuple[Any, ...]
-) -> tuple[list[_Call], Any]:
-    """Return the calls of innermost layers, and the ends, of a network and inputs of such types."""
+) -> tuple[list[_Call], Any, frozenset[int]]:
+    """Return the calls of innermost layers, the ends, and which inputs, by number, are codes."""
     calls: list[_Call] = []
     ends: list[Any] = []
+    codes: list[frozenset[int]] = []
 
     def call(net: Layer, x: Any) -> None:
         copy = fresh(net, recording=True)
         heads = forward(copy, x)
         inputs, outputs = recorded(copy)
+        codes.append(_codes(net, x, inputs))
         innermost = {path for path, layer in named_layers(net) if not has_sublayers(layer)}
         made = {id(outputs[path]): path for path in outputs if path in innermost}
         final = outputs[""]
@@ -193,7 +190,22 @@ def _trace_calls(
             )
 
     jax.eval_shape(call, *jax.tree.unflatten(structure, avals))
-    return calls, ends[0]
+    return calls, ends[0], codes[0]
+
+
+def _codes(net: Layer, x: Any, inputs: Mapping[str, Any]) -> frozenset[int]:
+    """Return the numbers of the leaves of x that are whole numbers and that embeddings read.
+
+    Where an embedding reads none of them as it is, any leaf of whole numbers may be what it reads.
+    """
+    whole = {
+        id(leaf): index
+        for index, leaf in enumerate(jax.tree.leaves(x))
+        if jnp.issubdtype(leaf.dtype, jnp.integer)
+    }
+    readers = [path for path, layer in named_layers(net) if hasattr(layer, "check_codes")]
+    read = {id(leaf) for path in readers for leaf in jax.tree.leaves(inputs.get(path, ()))}
+    return frozenset(whole[key] for key in whole.keys() & read or (whole if readers else ()))
 
 
 def _of_steps(net: Layer, outputs: Mapping[str, Any], of_outputs: set[int]) -> set[int]:
@@ -329,6 +341,7 @@ def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | No
 def _input_record(
     name: str,
     x: np.ndarray,
+    is_codes: bool,
     rows: np.ndarray | None,
     target: tuple[np.ndarray, OutputRecord] | None,
     names: Sequence[str] | None,
@@ -348,7 +361,7 @@ def _input_record(
     return InputRecord(
         name=name,
         count=len(x),
-        is_codes=x.dtype.kind in "iu",
+        is_codes=is_codes,
         mean=float(np.abs(columns.mean(axis=0)).max()),
         deviation=float(deviation.max()),
         least_deviation=float(varies.min()) if len(varies) else 0.0,

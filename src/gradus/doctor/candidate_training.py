@@ -121,6 +121,7 @@ class CandidateTraining:
             pass
         if member.error:
             raise GradusError(member.error)
+        self.trained_epochs += int(member.train_state.epoch)
         trained = member.finish()
         member.diagnose(untrained.record_before())
         return trained if candidate.target_scale is None else _unscaled(trained, candidate)

@@ -40,8 +40,8 @@ def scaled_inputs(candidate: Candidate, record: Record) -> Candidate:
     x = candidate.x
     if candidate.data.samples.y is None:
         return candidate  # the inputs of an autoencoder are its targets
-    if not isinstance(x, np.ndarray) or (x.dtype.kind in "iu" and x.dtype != np.uint8):
-        return candidate  # codes
+    if not isinstance(x, np.ndarray) or any(given.is_codes for given in record.inputs):
+        return candidate
     axes = 0 if x.ndim == 2 else None  # pictures and sequences have one scale
     mean = np.asarray(x.mean(axis=axes, dtype=np.float64))
     deviation = np.asarray(x.std(axis=axes, dtype=np.float64))

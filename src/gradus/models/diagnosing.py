@@ -180,11 +180,15 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
     if not record.outputs or not is_poor or data.weight is not None:
         return record
     x, references = data.samples.x, []
+    codes = [each.name for each in record.inputs if each.is_codes]
     if isinstance(task, Supervised):
         for _, objective, _, y in zip_outputs(task.objectives, None, data.samples.y):
-            linear = fit_linear(x, y, objective.loss.name, data.rows) or (None, None, None)
+            linear = fit_linear(x, y, objective.loss.name, data.rows, codes) or (None, None, None)
             error, contradicted = None, None
-            if objective.loss.kind != "values" and (found := ask_neighbors(x, y, data.rows)):
+            found = None
+            if objective.loss.kind != "values":
+                found = ask_neighbors(x, y, data.rows, codes)
+            if found is not None:
                 is_softmax = objective.loss.link == "softmax"
                 error, contradicted = found.error, found.contradicted if is_softmax else None
             references.append((*linear, contradicted, error))
@@ -216,7 +220,8 @@ def with_recurrence(record: Record, net: Layer, data: TrainingData) -> Record:
     output = record.outputs[0] if len(record.outputs) == 1 else None
     if output is None or not isinstance(y, np.ndarray):
         return record
-    told = fit_linear(first_steps(x), y, output.loss, data.rows)
+    codes = [each.name for each in record.inputs if each.is_codes]
+    told = fit_linear(first_steps(x), y, output.loss, data.rows, codes)
     if told is None or not record.trails_by(output, told.share, told.error, new=True):
         return record
     if (carried := carried_share(net, readers, x)) is None:

@@ -88,7 +88,7 @@ def end_fit(
     best_epoch = int(stopping_state["epoch"])
     if train_state.best is not None and best_epoch:
         # A diverged epoch is in the history but is not counted by the train state.
-        since = int(train_state.epoch) - best_epoch + int(train_state.diverged)
+        since = train_state.epochs_begun - best_epoch
         history.best_epoch = history.epochs - since
         params, model_state = train_state.best
         train_state = dataclasses.replace(train_state, params=params, model_state=model_state)

@@ -215,7 +215,10 @@ class GAN(Model):
         if not is_word(loss, LOSSES):
             raise unknown("GAN loss", loss, LOSSES)
         for smoothing in given_values(label_smoothing):
-            number("label_smoothing", smoothing, 0)
+            if number("label_smoothing", smoothing, 0) > 1:
+                raise GradusError(
+                    f"GAN(label_smoothing={smoothing:g}): it must be between 0 and 1."
+                )
         for name, part in (("generator", generator), ("discriminator", discriminator)):
             if not isinstance(part, Layer):
                 raise GradusError(f"GAN({name}=…) takes a layer such as Sequential([...]).")

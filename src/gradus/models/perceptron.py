@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -10,7 +11,9 @@ import numpy as np
 
 from gradus.checks import number
 from gradus.data.arrays import as_array
+from gradus.diagnosis.record import Record
 from gradus.errors import DataError, counted
+from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
 from gradus.nn.activations import step
 from gradus.nn.layer import Layer
@@ -123,6 +126,12 @@ class Perceptron(Model):
                 "separates these classes, as for XOR. A network with a hidden layer can: gr.mlp."
             )
         return history
+
+    def record_before(self, task: Task, data: TrainingData) -> Record:
+        """Return the record of an experiment, whose rule is not that of `SGD`: any η is right."""
+        record = super().record_before(task, data)
+        settings = record.settings and dataclasses.replace(record.settings, optimizer="Perceptron")
+        return dataclasses.replace(record, settings=settings)
 
     def evaluate(
         self, x: Any, y: Any = None, sample_weight: Any = None, **options: Any

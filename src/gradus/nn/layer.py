@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
@@ -17,7 +16,7 @@ from gradus.drawing.notebook import html_table
 from gradus.errors import GradusError, ShapeError
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.foreign_names.attributes import refuse_attribute
-from gradus.init_args import short_repr
+from gradus.init_args import short_repr, snake_case
 from gradus.nn import mask_tracking, tracing_errors
 from gradus.nn.initializers import Initializer, Shape
 from gradus.nn.layer_pytree import PLAIN, FrozenDict, flatten, flatten_with_keys, unflatten
@@ -494,12 +493,6 @@ def _named_items(value: Any) -> Iterator[tuple[str, Layer]]:
             name = item.__dict__.get("_name") or key or snake_case(type(item).__name__)
             count = counts[name] = counts.get(name, -1) + 1
             yield (f"{name}_{count}" if count else name), item
-
-
-@functools.cache
-def snake_case(name: str) -> str:
-    """Return a class's name in snake case: "LSTM" as "lstm", "MaxPooling2D" as "max_pooling2d"."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 @functools.cache

@@ -232,7 +232,7 @@ def weights(net: Layer, kind: Kind | None = None) -> dict[str, Any]:
 
 def with_weights(net: L, values: Mapping[str, Any]) -> L:
     """Return a copy of `net` with the weights at the given paths replaced."""
-    _require_layer("fresh", net)
+    _require_layer("with_weights", net)
     leaves, structure = jax.tree.flatten(net)
     copied: L = jax.tree.unflatten(structure, leaves)
     unused = dict(values)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gradus.checks import as_items, whole_number
+from gradus.checks import as_items, is_number, whole_number
 from gradus.errors import GradusError
 from gradus.kernels import updates
 from gradus.kernels.library import in_use
@@ -121,11 +121,7 @@ class Optimizer(abc.ABC):
                     'of weights, such as ("bias", "gamma").'
                 )
             object.__setattr__(self, "exclude_from_weight_decay", tuple(several))
-        if not isinstance(self.layer_rates, Mapping | None):
-            raise GradusError(
-                f"{type(self).__name__}(layer_rates={self.layer_rates!r}): write a dict from a "
-                "layer's path to a factor of the learning rate, such as {'encoder': 0.1}."
-            )
+        self._check_layer_rates()
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type == "int":
@@ -136,6 +132,17 @@ class Optimizer(abc.ABC):
                 check_given(self, field.name)
         check_fields(self)
         check_limits(self, _LIMITS)
+
+    def _check_layer_rates(self) -> None:
+        """Refuse anything but a dict of factors by the paths of layers."""
+        rates = {} if self.layer_rates is None else self.layer_rates
+        known = isinstance(rates, Mapping) and all(isinstance(name, str) for name in rates)
+        if not known or not all(map(_is_factor, rates.values())):
+            raise GradusError(
+                f"{type(self).__name__}(layer_rates={self.layer_rates!r}): write a dict from a "
+                "layer's path to a factor of the learning rate, 0 or more, such as "
+                "{'encoder': 0.1}."
+            )
 
     @abc.abstractmethod
     def transformation(self, learning_rate: Float[Array, ""]) -> optax.GradientTransformation:
@@ -302,6 +309,13 @@ class Optimizer(abc.ABC):
         weight_path, rates = _format_path(path), self.layer_rates or {}
         matches = [name for name in rates if weight_path.startswith(f"{name}/")]
         return update * rates[max(matches, key=len)] if matches else update
+
+
+def _is_factor(value: Any) -> bool:
+    """Return whether a value is a number of at least 0; arrays and spaces pass."""
+    if isinstance(value, Space) or (hasattr(value, "shape") and not isinstance(value, np.number)):
+        return True
+    return is_number(value) and value >= 0
 
 
 def _definer(optimizer: Optimizer, name: str) -> type:

@@ -70,17 +70,21 @@ class SGD(Optimizer):
     momentum: Number | None = None
     nesterov: bool = static(default=False)
 
-    def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
-        """Return the rule above."""
-        if self.momentum is not None:
-            velocity = optax.trace(self.momentum, nesterov=self.nesterov)
-            return optax.chain(velocity, optax.scale(-learning_rate))
-        if self.nesterov:
+    def __post_init__(self) -> None:
+        """Refuse `nesterov` without `momentum`."""
+        super().__post_init__()
+        if self.momentum is None and self.nesterov is True:
             raise GradusError(
                 "SGD(nesterov=True) has no momentum to look ahead with;"
                 " write SGD(momentum=0.9, nesterov=True)."
             )
-        return optax.scale(-learning_rate)
+
+    def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
+        """Return the rule above."""
+        if self.momentum is None:
+            return optax.scale(-learning_rate)
+        velocity = optax.trace(self.momentum, nesterov=self.nesterov)
+        return optax.chain(velocity, optax.scale(-learning_rate))
 
     def _native_rule(self, rate: jax.Array, step: jax.Array) -> Rule | None:
         if self.momentum is None:
@@ -380,7 +384,8 @@ class LBFGS(Optimizer):
 
     def transformation(self, learning_rate: jax.Array) -> optax.GradientTransformation:
         """Return the rule above."""
-        for option in ("clipnorm", "clipvalue", "global_clipnorm", "weight_decay"):
+        options = "clipnorm", "clipvalue", "global_clipnorm", "weight_decay", "layer_rates"
+        for option in options:
             if getattr(self, option) is not None:
                 raise GradusError(
                     f"LBFGS({option}=…): its line search is correct only for the unmodified"

@@ -119,7 +119,8 @@ class Sweep:
         self.seeds, self.seed = whole_number("seeds", seeds, 1), whole_number("seed", seed)
         self.cv = None if cv is None else whole_number("cv", cv, 2)
         self.strategy, self.executor = get_strategy(strategy), get_executor(executor)
-        self.storage, self.fuse = get_storage(storage), fuse
+        self.storage = get_storage(storage)
+        self.fuse = None if fuse is None else flag("fuse", fuse)
         self.hypers = find_hyperparameters(model.settings)
         self.trials: list[Trial] = []
         self.seconds = 0.0
@@ -246,12 +247,12 @@ class Sweep:
             self.fuse,
         )
         executor = self.executor if order is None else stream_executor(self.executor)
+        if validation_split is not None:
+            validation_split = number("validation_split", validation_split)
         held_out = validation_split, self.cv, self.seed, groups, times
         data = SweepData(arrays, self.hypers, *held_out, order)
         if not data.names:
             data.folds({})  # an error in data that all trials share is no single trial's failure
-        if validation_split is not None:
-            validation_split = number("validation_split", validation_split)
         validated = bool(self.cv or validation_data is not None or validation_split)
         options = {
             "monitor": choose_monitor(settings, monitor, validated), "mode": mode, "target": target,

@@ -19,6 +19,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
+from gradus.checks import whole_number
 from gradus.errors import GradusError
 from gradus.foreign_names.arguments import explain_arguments
 
@@ -54,8 +55,7 @@ def start(address: str, processes: int, index: int, timeout: int = 300) -> None:
             f"address={address!r}: write the host and a free port of process 0, '10.0.0.1:1234'."
         )
     for name, value, least in (("processes", processes, 1), ("index", index, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise GradusError(f"{name}={value!r}: write a whole number of at least {least}.")
+        whole_number(name, value, least)
     if index >= processes:
         raise GradusError(
             f"index={index} of {processes} processes: they are counted from 0 to {processes - 1}."

@@ -55,7 +55,8 @@ class EarlyStopping:
             epoch: the number of the epoch, counted from 1.
         """
         signed = jnp.asarray(self.sign * value, jnp.float32)
-        improved = signed < state["best"] - jnp.where(jnp.isinf(state["best"]), 0, self.min_delta)
+        least = state["best"] - jnp.where(jnp.isinf(state["best"]), 0, self.min_delta)
+        improved = jnp.isfinite(signed) & (signed < least)
         wait = jnp.where(improved, 0, state["wait"] + jnp.where(jnp.isnan(signed), 0, 1))
         after = {
             "best": jnp.where(improved, signed, state["best"]),

@@ -82,7 +82,7 @@ def run_training(
         train_state, logs = training.run(train_state, first_epoch, epochs, interrupted)
         jax.block_until_ready(train_state)
         seconds = time.perf_counter() - started
-        epochs_run = int(train_state.epoch) - first_epoch + int(train_state.diverged)
+        epochs_run = train_state.epochs_begun - first_epoch
         if not epochs_run:  # a stream broke
             break
         history.extend(jax.device_get(logs), epochs_run)

@@ -63,9 +63,8 @@ class TrainingProgress:
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Show the progress; return whether Ctrl-C was pressed."""
-        epoch = int(train_state.epoch)
         if self.verbose:
-            self._show(epoch, history)
+            self._show(train_state.epochs_begun, history)
         self._epochs = history.epochs
         return self.interrupted
 

@@ -53,6 +53,11 @@ class TrainState:
     diverged: Bool[Any, ""]
 
     @property
+    def epochs_begun(self) -> int:
+        """How many epochs have begun: those that are done, and the one that diverged."""
+        return int(self.epoch) + int(self.diverged)
+
+    @property
     def learning_rate_scale(self) -> Float[Any, ""]:
         """What the learning rate is multiplied by: 1, or less on a plateau."""
         return jnp.float32(1) if self.plateau_state is None else self.plateau_state["scale"]

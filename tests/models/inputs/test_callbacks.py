@@ -95,3 +95,12 @@ def test_callbacks_of_keras_work(tmp_path):
         with pytest.raises(GradusError, match=f"needs a model of Keras. Here it is .*{here}"):
             fit(theirs)
     assert any("TerminateOnNaN has on_batch_end, never called" in n for n in model.history.notes)
+
+
+def test_the_epoch_that_diverges_has_a_number_of_its_own():
+    seen = []
+    model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(1e9))
+    calls = [lambda model, epoch, logs: seen.append(epoch)]
+    model.fit(X, X[:, 0], epochs=30, callbacks=calls, probes=False, verbose=False)
+    assert model.history.stopped == "diverged"
+    assert seen == list(range(1, len(seen) + 1))

@@ -203,5 +203,8 @@ def test_too_few_trials_say_so():
     trials, hypers = tried(SPACES, decades, 7)
     with pytest.raises(GradusError, match=r"at least 8 trials .* has 7"):
         hyperparameter_importance(trials, hypers, "val_loss", "min")
+    trials, hypers = tried(SPACES, lambda values: np.nan, 10)
+    with pytest.raises(GradusError, match=r"at least 8 trials .* has 0"):
+        hyperparameter_importance(trials, hypers, "val_loss", "min")
     with pytest.raises(GradusError, match="call fit"):
         gr.Sweep(gr.Model(gr.Dense(gr.choice(1, 2)), "mse")).importance()

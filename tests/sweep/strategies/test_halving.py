@@ -188,3 +188,13 @@ def test_strategies_have_names():
             gr.Hyperband(factor)
     with pytest.raises(GradusError, match="start"):
         gr.SuccessiveHalving(start=0)
+
+
+def test_epochs_of_numpy_are_numbers():
+    rungs = []
+    for epochs in (9, np.int64(9)):
+        made = gr.Sweep(space(), 9, strategy="halving")
+        made.fit(X, Y, epochs=epochs, **FIT)
+        rungs.append([trial.epochs for trial in made.trials])
+    assert rungs[0] == rungs[1]
+    assert set(rungs[0]) == {1, 3, 9}

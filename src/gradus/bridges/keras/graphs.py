@@ -23,7 +23,8 @@ from gradus.bridges.keras.nesting import (
 from gradus.bridges.keras.objects import construct, keras_class, short_float
 from gradus.bridges.keras.operations import check_dropped_masks, is_operation, read_operation
 from gradus.errors import GradusError
-from gradus.nn.layer import Layer, snake_case
+from gradus.init_args import snake_case
+from gradus.nn.layer import Layer
 from gradus.nn.layers.attention import MultiHeadAttention
 from gradus.nn.layers.containers import Sequential, TimeDistributed
 from gradus.nn.layers.sparsity import ActivityRegularization

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradus.bridges.keras.objects import construct, keras_class, short_float
 from gradus.errors import GradusError
-from gradus.nn.layer import snake_case
+from gradus.init_args import snake_case
 from gradus.objectives import metrics
 from gradus.objectives.loss import REGISTRY as LOSSES
 from gradus.objectives.metric import REGISTRY as METRICS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,21 +26,24 @@ def draw_rows(count: int) -> Int[np.ndarray, "rows"] | None:
     return host_rng(0, "linear model").permutation(count)[:ROWS]
 
 
-def make_columns(x: Any, rows: np.ndarray) -> Float[np.ndarray, "rows columns"]:
-    """Return numbers, and counts and places of codes, of all arrays, in `WIDTH` columns at most."""
+def make_columns(
+    x: Any, rows: np.ndarray, codes: Collection[str] = ()
+) -> Float[np.ndarray, "rows columns"]:
+    """Return numbers, and counts and places of codes, of all arrays, in `WIDTH` columns at most.
+
+    Args:
+        x: all inputs.
+        rows: which of the samples.
+        codes: the names of the arrays that are codes, such as "x" or "x['word']".
+    """
     parts = []
-    for _, leaf in named_leaves(x, "x"):
+    for name, leaf in named_leaves(x, "x"):
         flat = leaf[rows].reshape(len(rows), -1)
-        parts.append(_counts(flat) if _are_codes(leaf) else flat)
+        parts.append(_counts(flat) if name in codes else flat)
     columns = np.concatenate(parts, axis=1, dtype=np.float64)
     if columns.shape[1] > WIDTH:
         columns = columns[:, np.linspace(0, columns.shape[1] - 1, WIDTH).astype(int)]
     return columns
-
-
-def _are_codes(array: np.ndarray) -> bool:
-    """Whether whole numbers are codes; bytes are brightnesses."""
-    return array.dtype.kind in "iu" and array.dtype != np.uint8
 
 
 def _counts(codes: Int[np.ndarray, "rows steps"]) -> Float[np.ndarray, "rows columns"]:

@@ -8,6 +8,7 @@ neural networks" (2019): "get dumb baselines".
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,6 +44,7 @@ def fit_linear(
     y: Shaped[np.ndarray, "samples ..."],
     loss: str,
     rows: Int[np.ndarray, "rows"] | None = None,
+    codes: Collection[str] = (),
 ) -> LinearFit | None:
     """Return what a linear model reaches.
 
@@ -55,6 +57,7 @@ def fit_linear(
         y: the target of each.
         loss: its name.
         rows: the samples that are trained on; None for all.
+        codes: the names of the inputs that are codes, as in `make_columns`.
     """
     drawn = draw_rows(len(y) if rows is None else len(rows))
     if drawn is None or y.ndim > 2:
@@ -64,7 +67,7 @@ def fit_linear(
     if targets is None or not 0 < targets.shape[1] <= CLASSES:
         return None
     judges = np.arange(len(drawn)) % HELD_OUT == 0
-    columns = _with_ones(standardize(make_columns(x, drawn), ~judges))
+    columns = _with_ones(standardize(make_columns(x, drawn, codes), ~judges))
     fitted, others = columns[~judges], columns[judges]
     weights = _fit(fitted, targets[~judges], curvature)
     constant = _fit(fitted[:, -1:], targets[~judges], curvature)

@@ -6,6 +6,7 @@ Source: Northcutt, Jiang & Chuang, "Confident learning: estimating uncertainty i
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ def ask_neighbors(
     x: PyTree[Shaped[np.ndarray, "samples ..."]],
     y: Shaped[np.ndarray, "samples ..."],
     rows: Int[np.ndarray, "rows"] | None = None,
+    codes: Collection[str] = (),
 ) -> Neighbors | None:
     """Return what neighbors tell of labels; None for other targets, and where samples are few.
 
@@ -48,6 +50,7 @@ def ask_neighbors(
         x: all inputs.
         y: the label of each, or one-hot rows.
         rows: the samples that are trained on; None for all.
+        codes: the names of the inputs that are codes, as in `make_columns`.
     """
     drawn = draw_rows(len(y) if rows is None else len(rows))
     labels: Any = class_labels(y) if drawn is not None and y.ndim <= 2 else None
@@ -57,7 +60,9 @@ def ask_neighbors(
     kinds, own = np.unique(labels[drawn], return_inverse=True)
     if not 1 < len(kinds) <= CLASSES:
         return None
-    columns = standardize(make_columns(x, drawn), np.ones(len(drawn), bool)).astype(np.float32)
+    columns = standardize(make_columns(x, drawn, codes), np.ones(len(drawn), bool)).astype(
+        np.float32
+    )
     squares = np.square(columns).sum(axis=1)
     distances = squares - 2 * columns @ columns.T  # and of each row's own, which is no matter
     np.fill_diagonal(distances, np.inf)

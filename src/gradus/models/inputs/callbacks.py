@@ -146,7 +146,7 @@ class Callbacks:
                 return False
             model.train_state = train_state
             model.net = with_weights(model.net, train_state.params | train_state.model_state)
-            epoch = int(train_state.epoch)
+            epoch = train_state.epochs_begun
             stops = [callback.end_epoch(model, epoch, history.last()) for callback in self.each]
             _check_same_optimizer(model, optimizer)
             stop = any(stops) or bool(model.stop_training)

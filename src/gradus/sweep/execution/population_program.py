@@ -30,6 +30,7 @@ from gradus.train.devices import put_on_device
 from gradus.train.state import TrainState
 from gradus.train.training_program import TrainingProgram
 
+KEPT_ORDERS = 4  # sample orders of calls that are kept on the device: members may be apart
 MAX_CALL_SECONDS = 2.0  # expected seconds of a program call at most, as Ctrl-C waits for its end
 
 
@@ -66,7 +67,8 @@ class PopulationProgram:
         self.example_member = example_member
         self.stats = ProgramStats(parallelism or Parallelism())
         self._varying_lock = threading.Lock()
-        self._orders: dict[tuple[int, int], Any] = {}
+        self._orders: dict[tuple[int, int], Any] = {}  # the last one asked for comes last
+        self._orders_lock = threading.Lock()
 
     @property
     def parallelism(self) -> Parallelism:
@@ -111,13 +113,19 @@ class PopulationProgram:
 
     def _sample_order(self, first_epoch: int, epochs: int) -> Any:
         """Return the sample order of some epochs, on the device, drawn once for all members."""
-        if (first_epoch, epochs) not in self._orders:
-            order = self.example_member.training.sample_order(first_epoch, epochs)
-            devices = self.parallelism.devices
-            self._orders[first_epoch, epochs] = put_on_device(
-                order, population_mesh(devices) if devices > 1 else None
-            )
-        return self._orders[first_epoch, epochs]
+        key = first_epoch, epochs
+        with self._orders_lock:
+            order = self._orders.pop(key, None)
+            if order is None:
+                devices = self.parallelism.devices
+                order = put_on_device(
+                    self.example_member.training.sample_order(first_epoch, epochs),
+                    population_mesh(devices) if devices > 1 else None,
+                )
+            self._orders[key] = order
+            if len(self._orders) > KEPT_ORDERS:
+                del self._orders[next(iter(self._orders))]
+        return order
 
     def train(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from gradus.checks import as_index
 from gradus.errors import GradusError
 from gradus.hyperparameters import resolve
 from gradus.space import Value
@@ -85,7 +86,7 @@ class TrialRunner:
         """Return the largest number of epochs that any of the trials trains for."""
         setting = self.factory.settings["epochs"]
         drawn = [resolve(setting, self.factory.hypers, trial.values) for trial in trials]
-        return max((epochs for epochs in drawn if isinstance(epochs, int)), default=1)
+        return max((epochs for epochs in map(as_index, drawn) if epochs is not None), default=1)
 
     def stop_trials(self, trials: Iterable[Trial]) -> None:
         """End trials at their current epochs."""

@@ -40,10 +40,8 @@ class Fold:
     def with_rows(self, rows: np.ndarray, held: np.ndarray, number: int) -> Fold:
         """Return a fold of the same device arrays with other rows held out."""
         data = dataclasses.replace(self.data, rows=rows, validation=held)
-        samples = self.samples
-        if data.sample_weight is not None:
-            samples = samples._replace(weight=data.sample_weight)
-        validation = jax.device_put(validation_source(samples, held))
+        unweighted = self.samples._replace(weight=data.sample_weight)  # class weights train only
+        validation = jax.device_put(validation_source(unweighted, held))
         return Fold(data, self.samples, validation, number, self.replicas)
 
     def on_devices(self, mesh: Mesh) -> tuple[Samples, BatchSource | None]:

@@ -12,6 +12,7 @@ settings, the same one at each value.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -102,10 +103,11 @@ def hyperparameter_importance(
     from sklearn.ensemble import RandomForestRegressor
 
     ended = [trial for trial in trials if trial.status not in (WAITING, FAILED)]
-    if len(ended) < MIN_TRIALS or not np.isfinite([trial.score for trial in ended]).any():
+    scored = sum(math.isfinite(trial.score) for trial in ended)
+    if len(ended) < MIN_TRIALS or not scored:
         raise GradusError(
             f"importance needs at least {MIN_TRIALS} trials with a score, and this sweep has "
-            f"{len(ended)}: write Sweep(model, trials=64)."
+            f"{scored}: write Sweep(model, trials=64)."
         )
     features = [[_encode_value(hyper.space, trial.values.get(n)) for n, hyper in hypers.items()]
               for trial in ended]  # fmt: skip

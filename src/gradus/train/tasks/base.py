@@ -14,7 +14,7 @@ from gradus.errors import GradusError, ShapeError
 from gradus.nn import penalties
 from gradus.nn.activations import sigmoid, softmax
 from gradus.nn.heads import Head
-from gradus.nn.layer import Layer, named_layers
+from gradus.nn.layer import Layer, named_layers, named_layers_trained
 from gradus.nn.network import added_losses, forward
 from gradus.nn.pytree import pytree
 from gradus.objectives.loss import Loss, takes_logits
@@ -96,7 +96,7 @@ class Supervised(Task):
 
     Attributes:
         objectives: an `OutputObjective`, or a dict or tuple of them, one for each output.
-        penalty: a penalty on every kernel of the network, or None.
+        penalty: a penalty on every trained weight of two axes or more, or None.
     """
 
     objectives: Any
@@ -260,10 +260,10 @@ def is_penalized(net: Layer, penalty: Any = None) -> bool:
 
 
 def _penalized(net: Layer, penalty: Any) -> Iterator[tuple[Any, Float[Array, "..."]]]:
-    """Yield each penalty with the weight that it penalizes."""
-    for _, layer in named_layers(net):
+    """Yield each penalty with the weight that it penalizes; none of frozen layers, as in Keras."""
+    for _, layer, trained in named_layers_trained(net):
         for name, kind in layer.__dict__.get("_weights", {}).items():
-            if kind != "param":
+            if kind != "param" or not trained:
                 continue
             value = getattr(layer, name)
             for rule in (layer.__dict__.get(f"{name}_regularizer"), penalty):
