@@ -55,8 +55,8 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # `gradus/__init__` gathers the public names and `__main__` is the command: they see all layers.
 TOPMOST = len(LAYERS)
 FILES = sorted(ROOT.rglob("*.py"))
-# Rooms within a package: each imports only rooms above it.
-ROOMS = {
+# Subfolders of a package: each imports only those above it.
+FOLDERS = {
     "nn": ["", "ops", "layers"],
     "data": ["columns", "reading", "splitting", "", "sources", "streaming"],
     "train": ["", "streaming"],
@@ -151,21 +151,21 @@ def test_cycles_are_found():
     assert cycles(graph) == [["d", "e"], ["a", "b", "c"]]
 
 
-@pytest.mark.parametrize("package", ROOMS)
-def test_rooms_of_a_package_import_one_way(package):
-    rooms = ROOMS[package]
+@pytest.mark.parametrize("package", FOLDERS)
+def test_folders_of_a_package_import_one_way(package):
+    folders = FOLDERS[package]
 
-    def room_of(module):
+    def folder_of(module):
         parts = module.split(".")[2:]
-        return parts[0] if parts and parts[0] in rooms else ""
+        return parts[0] if parts and parts[0] in folders else ""
 
     for module, path in MODULES.items():
         if not module.startswith(f"gradus.{package}."):
             continue
         for other in imported_modules(path):
             if other.startswith(f"gradus.{package}."):
-                mine, theirs = rooms.index(room_of(module)), rooms.index(room_of(other))
-                assert theirs <= mine, f"{module} imports {other}, in a later room"
+                mine, theirs = folders.index(folder_of(module)), folders.index(folder_of(other))
+                assert theirs <= mine, f"{module} imports {other}, in a later folder"
 
 
 def test_the_layout_in_the_design_document_has_every_package_in_the_order_of_imports():
@@ -176,9 +176,9 @@ def test_the_layout_in_the_design_document_has_every_package_in_the_order_of_imp
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert set(named) == packages
     assert named == sorted(named, key=RANK.__getitem__)
-    for package, rooms in ROOMS.items():
-        for room in filter(None, rooms):
-            assert f"── {room}/" in tree, f"{package}/{room} is not in docs/design.md"
+    for package, folders in FOLDERS.items():
+        for folder in filter(None, folders):
+            assert f"── {folder}/" in tree, f"{package}/{folder} is not in docs/design.md"
 
 
 def test_every_package_is_small_enough_to_overlook():

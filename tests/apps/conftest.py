@@ -44,7 +44,7 @@ def empty_pages(request, monkeypatch):
         return write_html(run.folder / runs.REPORT, "")
 
     monkeypatch.setattr("gradus.experiments.train_run.write_page", write_page)
-    monkeypatch.setattr("gradus.experiments.page.write_page", write_page)
+    monkeypatch.setattr("gradus.experiments.run_report.write_page", write_page)
     monkeypatch.setattr(
         "gradus.experiments.sweep_run.write_sweep", lambda path, *_, **__: write_html(path, "")
     )

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from gradus.experiments import fitting
 from gradus.experiments.loading import open_run
-from gradus.experiments.preparation.prepare import prepare
+from gradus.experiments.preparation.prepare import prepare_data
 from gradus.experiments.settings.experiment import (
     Experiment,
     NetworkSection,
@@ -47,7 +47,7 @@ def trained(prepared):
 
 
 def test_a_refit_equals_a_training_on_training_and_validation_rows(table):
-    prepared = prepare(experiment_on(table))
+    prepared = prepare_data(experiment_on(table))
     model = trained(prepared)
     assert len(prepared.parts["validation"][1]) == 6
 
@@ -68,10 +68,10 @@ def test_a_refit_equals_a_training_on_training_and_validation_rows(table):
 
 
 def test_a_refit_needs_validation_rows_and_a_training_that_did_not_fail(table):
-    whole = prepare(experiment_on(table, validation=0.0))
+    whole = prepare_data(experiment_on(table, validation=0.0))
     model = trained(whole)
     assert fitting.refit(model, whole) is model
-    wild = prepare(experiment_on(table, optimizer={"name": "sgd", "learning_rate": 1e30}))
+    wild = prepare_data(experiment_on(table, optimizer={"name": "sgd", "learning_rate": 1e30}))
     model = trained(wild)
     assert model.history.stopped == "diverged"
     assert fitting.refit(model, wild) is model
@@ -80,9 +80,9 @@ def test_a_refit_needs_validation_rows_and_a_training_that_did_not_fail(table):
 def test_a_refit_needs_a_fixed_length(gradus, table):
     status, _, err = gradus("train", table, "--target", "y", "--refit", "yes", "--patience", 3)
     assert (status, "write --patience 0 instead of 3, or --refit no" in err) == (2, True), err
-    experiment = prepare(experiment_on(table, training=TrainingSection(patience=3))).experiment
+    experiment = prepare_data(experiment_on(table, training=TrainingSection(patience=3))).experiment
     assert experiment.training.refit is False
-    assert prepare(experiment_on(table, training=TrainingSection())).experiment.training.refit
+    assert prepare_data(experiment_on(table, training=TrainingSection())).experiment.training.refit
 
 
 @pytest.mark.slow
@@ -91,7 +91,7 @@ def test_the_run_keeps_the_second_model_and_the_scores_of_the_first(gradus, grad
     record = gradus_json("train", flowers, "--target", "kind", *QUICK, "--test", flowers)
     run = open_run(record["run"])
     assert run.is_refitted
-    prepared = prepare(run.experiment, run.preprocessor)
+    prepared = prepare_data(run.experiment, run.preprocessor)
     losses = {
         part: (run.model.evaluate(x, y)["loss"], run.scored_model.evaluate(x, y)["loss"])
         for part, (x, y) in prepared.parts.items()

@@ -18,6 +18,7 @@ from gradus.apps.prediction_files import write_predictions
 from gradus.data import ArrayPreprocessor, TablePreprocessor
 from gradus.data.streaming import array_stream, parquet_rows, split_rows, table_stream
 from gradus.experiments.preparation import prepare_streamed, reading_in_parts
+from gradus.experiments.preparation.prepare import prepare_data
 from gradus.experiments.settings.experiment import Experiment
 
 QUICK = ("--epochs", "2", "--layers", "8", "--batch-size", "64", "--quiet")
@@ -218,7 +219,7 @@ def test_rows_are_split_by_group_or_time(rows):
     def prepared(preprocessor=None, **given):
         data = str(rows.with_name("later.parquet"))
         experiment = Experiment(data=data, stream=True, **given)
-        return prepare_streamed.prepare_data(experiment, preprocessor)
+        return prepare_data(experiment, preprocessor)
 
     split = prepared(target="grown", split_by_time="id", validation=0.03)
     assert split.raw["validation"].x["id"].min() == 1456
@@ -263,7 +264,7 @@ def test_a_test_file_alone_may_be_too_large(rows, monkeypatch):
     pl.read_parquet(rows).filter(pl.col("grown") != "maybe").write_parquet(test)
     monkeypatch.setattr(reading_in_parts, "host_free_bytes", lambda: 6 * small.stat().st_size)
     experiment = Experiment(data=str(small), target="grown", test=str(test))
-    parts = prepare_streamed.prepare_data(experiment)
+    parts = prepare_data(experiment)
     assert dict(parts.row_counts) == {"training": 36, "validation": 4, "test": 1499}
     assert parts.summary_lines[-1] == "rows      36 training, 4 validation, 1,499 test"
     assert len(parts.parts["test"][1]) == 192

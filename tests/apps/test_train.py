@@ -38,8 +38,8 @@ def test_a_run_folder_has_all_files(gradus_json, work):
     assert history["epoch"].to_list() == list(range(1, 9))
     assert {"loss", "accuracy", "val_loss", "val_accuracy"} <= set(history.columns)
     assert (run / "weights.safetensors").stat().st_size > 4 * (4 * 16 + 16 + 16 * 3 + 3)
-    (finding,) = json.loads((run / "findings.json").read_text())["findings"]
-    assert "still falling" in finding["message"]  # in eight epochs of three steps
+    (note,) = json.loads((run / "notes.json").read_text())["notes"]
+    assert "still falling" in note  # in eight epochs of three steps
     page = (run / "report.html").read_text()
     assert "iris-1" in page
     assert "virginica" in page

@@ -9,7 +9,7 @@ from gradus.diagnosis import columns, comparison
 from gradus.diagnosis.comparison import Part, compare_parts
 from gradus.diagnosis.order import neighbor_likeness
 from gradus.diagnosis.symptoms import examine
-from gradus.experiments.preparation.prepare import Experiment, prepare
+from gradus.experiments.preparation.prepare import Experiment, prepare_data
 from gradus.models.inputs.training_data import make_training_data
 
 RNG = np.random.default_rng(0)
@@ -244,9 +244,9 @@ def test_rows_in_the_order_of_time_are_no_random_sample(tmp_path, days, values, 
     ]
     path = tmp_path / "sales.csv"
     path.write_text("\n".join(["day,sold,weekday", *rows]))
-    assert found(examine(prepare(Experiment(str(path), target="sold")).record)) == codes
+    assert found(examine(prepare_data(Experiment(str(path), target="sold")).record)) == codes
     whole = Experiment(str(path), target="sold", validation=0.0)
-    assert found(examine(prepare(whole).record)) == []
+    assert found(examine(prepare_data(whole).record)) == []
 
 
 def test_neighbors_are_alike_as_correlation_and_kappa_say():

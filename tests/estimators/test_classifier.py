@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 import gradus as gr
-from gradus.experiments.preparation.prepare import prepare
+from gradus.experiments.preparation.prepare import prepare_data
 from gradus.experiments.settings.defaults import DataSummary, fill_defaults
 from gradus.experiments.settings.experiment import Experiment
 
@@ -69,7 +69,7 @@ def test_a_run_of_the_command_line_trains_the_same_network(iris, tmp_path):
             "network": {"layers": [4]}, "training": section,
         }
     )  # fmt: skip
-    prepared = prepare(experiment)
+    prepared = prepare_data(experiment)
     model = new_model(prepared)
     fit_model(model, prepared)
     ours = gr.Classifier((4,), epochs=2, validation=0.2, random_state=7)

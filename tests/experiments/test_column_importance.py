@@ -8,8 +8,8 @@ import gradus as gr
 from gradus.data import Dataset, TablePreprocessor
 from gradus.errors import DataError
 from gradus.experiments.column_importance import column_importance, score_name
-from gradus.experiments.page import importance_panels
 from gradus.experiments.preparation.outputs import losses_of
+from gradus.experiments.run_report import importance_panels
 
 RNG = np.random.default_rng(0)
 FRAME = pl.DataFrame(
@@ -47,7 +47,7 @@ def test_a_regression_loses_its_r2_where_the_column_it_uses_is_shuffled(monkeypa
     monkeypatch.setattr("gradus.experiments.column_importance.NUMBERS", 4000)  # 5 orders at once
     again = column_importance(model, data(y, "regression"), preprocessor)  # the same, by its seed
     assert again == pytest.approx(falls, abs=1e-5)
-    monkeypatch.setattr("gradus.experiments.page.MAX_BARS", 1)
+    monkeypatch.setattr("gradus.experiments.run_report.MAX_BARS", 1)
     (panel,) = importance_panels(model, data(y, "regression"), preprocessor)
     assert panel.figure.layout.yaxis.ticktext == ("used",)
     assert panel.caption.endswith("Not drawn: 2 less important columns.")

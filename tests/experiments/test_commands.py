@@ -55,7 +55,7 @@ def test_the_rate_of_an_epoch_that_was_cut_short_is_not_told(capsys):
     history = History()
     history.extend({"loss": np.array([1.0])}, 1)
     history.seconds.append(0.5)
-    state = SimpleNamespace(epoch=2)
+    state = SimpleNamespace(epochs_begun=2)
     for interrupted in (False, True):
         progress = TrainingProgress(True, 10, 2)
         progress.interrupted = interrupted

@@ -7,7 +7,7 @@ import pytest
 
 from gradus.data import load
 from gradus.experiments.fitting import fit_model, new_model, refit
-from gradus.experiments.preparation.prepare import prepare_split
+from gradus.experiments.preparation.prepare_in_memory import prepare_split
 from gradus.experiments.preparation.splitting import split_data
 from gradus.experiments.settings.experiment_file import check_experiment
 

@@ -10,7 +10,8 @@ import pytest
 from gradus.data import k_folds, load, two_moons
 from gradus.diagnosis.symptoms import examine
 from gradus.errors import DataError
-from gradus.experiments.preparation.prepare import load_and_split, prepare
+from gradus.experiments.preparation.prepare import prepare_data
+from gradus.experiments.preparation.prepare_in_memory import load_and_split
 from gradus.experiments.preparation.splitting import order_values, split_data
 from gradus.experiments.settings.experiment import Experiment, ExperimentError
 from gradus.experiments.sweep_setup import set_up_sweep
@@ -70,7 +71,7 @@ def test_a_validation_part_of_the_data_stands_in_for_a_share(share, rows):
 
 
 def test_groups_stay_whole_and_are_no_input(table):
-    prepared = prepare(Experiment(table, target="sold", group="patient", test=0.25))
+    prepared = prepare_data(Experiment(table, target="sold", group="patient", test=0.25))
     groups = [set(part.x["patient"]) for part in prepared.raw.values()]
     assert sum(map(len, groups)) == len(set.union(*groups)) == TABLE["patient"].n_unique()
     assert "patient" not in [name for name, *_ in prepared.columns]
@@ -83,14 +84,16 @@ def test_groups_stay_whole_and_are_no_input(table):
 @pytest.mark.parametrize("column", ["day", "sold"])
 def test_the_latest_rows_are_the_test_part_and_those_before_validate(table, column):
     target = "kind" if column == "sold" else "sold"
-    prepared = prepare(Experiment(table, target=target, split_by_time=column, test=0.2))
+    prepared = prepare_data(Experiment(table, target=target, split_by_time=column, test=0.2))
     training, validation, test = prepared.raw.values()
     assert training.x[column].max() < validation.x[column].min()
     assert validation.x[column].max() < test.x[column].min()
     assert len(test) == pytest.approx(24, abs=1)
     assert column in [name for name, *_ in prepared.columns]
     assert any(f"{column!r} stays an input" in note for note in prepared.notes)
-    dropped = prepare(Experiment(table, target=target, split_by_time=column, drop_columns=[column]))
+    dropped = prepare_data(
+        Experiment(table, target=target, split_by_time=column, drop_columns=[column])
+    )
     assert column not in [name for name, *_ in dropped.columns]
     assert not any("stays an input" in note for note in dropped.notes)
 
@@ -113,11 +116,11 @@ def test_the_folds_of_a_sweep_are_windows_of_time(table):
 
 
 def test_rows_in_the_order_of_time_name_the_flag_and_are_not_told_if_it_is_used(table):
-    (found,) = examine(prepare(Experiment(table, target="sold")).record)
+    (found,) = examine(prepare_data(Experiment(table, target="sold")).record)
     assert found.code == "split-by-time"
     assert "--split-by-time day" in found.remedy
     by_time = Experiment(table, target="sold", split_by_time="day", test=0.2)
-    assert not list(examine(prepare(by_time).record))  # nor that later inputs differ
+    assert not list(examine(prepare_data(by_time).record))  # nor that later inputs differ
 
 
 def test_a_share_that_whole_groups_cannot_have_is_told():

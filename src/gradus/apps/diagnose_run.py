@@ -12,7 +12,7 @@ from gradus.diagnosis.findings import Diagnosis
 from gradus.errors import DataError, SavedError, nearest
 from gradus.experiments import runs
 from gradus.experiments.loading import open_run
-from gradus.experiments.preparation.prepare_streamed import prepare_data
+from gradus.experiments.preparation.prepare import prepare_data
 from gradus.experiments.settings.commands import format_command
 from gradus.models.model import Model
 from gradus.models.saving import MANIFEST as MODEL

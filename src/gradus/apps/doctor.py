@@ -121,7 +121,7 @@ def repair_command(
 def _try_remedies(run: Run, budget: float, seeds: int, seed: int) -> Repair:
     """Try remedies for a run on its own data."""
     from gradus.doctor.repair import repair
-    from gradus.experiments.preparation.prepare_streamed import prepare_data
+    from gradus.experiments.preparation.prepare import prepare_data
 
     prepared = prepare_data(run.experiment)
     return repair(

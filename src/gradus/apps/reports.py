@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gradus.drawing.status import doing
 from gradus.errors import GradusError
-from gradus.experiments import page, runs, sweep_run
+from gradus.experiments import run_report, runs, sweep_run
 from gradus.experiments.run import Run
 from gradus.experiments.train_run import PrintLine
 
@@ -19,7 +19,7 @@ def rewrite_reports(run: Run, print_line: PrintLine) -> dict[str, str]:
     Returns:
         The paths of the run, its `report`, and its `sweep`; and `note`, what is missing from them.
     """
-    path, missing = page.rewrite_page(run)
+    path, missing = run_report.rewrite_page(run)
     pages, notes = {"report": str(path)}, [missing]
     if missing:
         print_line(missing)

@@ -53,8 +53,8 @@ class NumberEncoder(Encoder, frozen=True, tag="number"):
     mid-ranks: linear between at most 256 knots, constant beyond them. "auto" chooses "normal" if
     the kurtosis is above 10 (heavy tails) or the distribution function is further than 0.15 from
     the normal one (two modes, strong skew), unless one value is common, else "standard". For
-    "minmax", `mean` is the smallest
-    value and `std` the range. A missing value is encoded as the median or the mean.
+    "minmax", `mean` is the smallest value and `std` the range. A missing value is encoded as the
+    median or the mean.
     """
 
     name: str

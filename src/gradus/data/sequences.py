@@ -143,8 +143,7 @@ class TextVectorizer:
 
     Words are runs of letters, digits and underscores (with inner apostrophes), in lower case and
     Unicode's form NFC, so `inverse` does not restore punctuation; characters are kept unchanged.
-    Codes are ordered by
-    frequency, the most frequent first, then alphabetically.
+    Codes are ordered by frequency, the most frequent first, then alphabetically.
 
     Args:
         mode: "words" or "characters".

@@ -178,7 +178,7 @@ class TablePreprocessor:
         return self.encode(self._read(frame, (column.name for column in self.columns)).frame)
 
     def unseen_values(self, frame: Any) -> list[UnseenValues]:
-        """Return the cells that the training data had no like of, by column and kind.
+        """Return the cells whose values did not occur in the training data, by column and kind.
 
         These are categories that it lacked, texts without any of its words, numbers and dates
         outside its range, and missing values where it had none.

@@ -66,7 +66,7 @@ class OutputRecord:
         loss: the name of the loss.
         link: "softmax", "sigmoid", or None: what turns logits into the loss's predictions.
         kind: the kind of targets: "values", "classes", or "flags".
-        metrics: the names of the metrics by what they judge: "values" or "classes".
+        metrics: what each metric judges, by its name: "values", "classes", or "any".
         targets: those of training, or None.
         validation: those of validation, or None.
         batch_factor: by how much a custom loss of the same samples grows in a batch of twice the

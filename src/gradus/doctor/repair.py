@@ -14,14 +14,13 @@ from gradus.doctor.candidate import Change, make_candidate, make_data, unweighte
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, try_other_seeds, try_remedies
-from gradus.doctor.proving import SEEDS, with_outcomes
+from gradus.doctor.proving import BUDGET, SEEDS, with_outcomes
 from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
 from gradus.nn.casting import with_standard_promotion
 
-BUDGET = 6.0  # trainings of full length
 DEPENDS = "No remedy helped, but other seeds did: the result of this training depends on its seed."
 
 
@@ -151,9 +150,10 @@ def repair(
 
     Remedies are trained side by side for a part of the epochs, then others on top of the best one;
     the best of all are trained in full, and with several seeds beside the training as it is. A
-    remedy helps if its error on validation samples is smaller by two standard errors, over samples
-    and seeds. If none helps, but the training as it is does better with other seeds, these are what
-    helps. The model stays as it is, and so do its data: labels are never changed.
+    remedy helps if it lowers the error on validation samples by more than two standard errors, over
+    samples and seeds, and by more than 2%. If none helps, but the training as it is does better
+    with other seeds, those seeds are recommended. The model stays as it is, and so do its data:
+    labels are never changed.
 
     Args:
         model: a model that was trained.

@@ -51,7 +51,7 @@ class Comparison(NamedTuple):
 
     @property
     def is_equal(self) -> bool:
-        """Whether the other one is not better by an amount to speak of, noise included.
+        """Whether the other one is hardly better, even allowing for noise: by less than `SMALL`.
 
         Where neither this nor `helps` holds, there are too few samples to tell.
         """

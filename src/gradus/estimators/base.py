@@ -35,7 +35,7 @@ from gradus.estimators.settings import (
 )
 from gradus.estimators.training import Training, make_training, prepare_training
 from gradus.experiments.inference import read_data
-from gradus.experiments.preparation.prepare import PreparedData
+from gradus.experiments.preparation.prepare_in_memory import PreparedData
 from gradus.experiments.preparation.splitting import summarize_data
 from gradus.experiments.settings.experiment import Experiment
 from gradus.foreign_names.arguments import explain_methods

@@ -25,7 +25,7 @@ from gradus.data.reading.delimited_text import check_names
 from gradus.data.sources.npz_files import array_dataset
 from gradus.data.streaming.batch_stream import RowStream
 from gradus.errors import DataError, TooLargeError
-from gradus.experiments.preparation.prepare import integers_to_floats
+from gradus.experiments.preparation.prepare_in_memory import integers_to_floats
 from gradus.host_memory import host_free_bytes
 
 FLOATS = (np.float64, np.float32)

@@ -15,7 +15,7 @@ from gradus.data.array_preprocessor import Preprocessor
 from gradus.errors import warn
 from gradus.experiments.fitting import fit_model
 from gradus.experiments.preparation.model_builder import build_model
-from gradus.experiments.preparation.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.prepare_in_memory import PreparedData, prepare_split
 from gradus.experiments.preparation.splitting import split_data
 from gradus.experiments.settings.experiment import Experiment
 from gradus.models.model import Model

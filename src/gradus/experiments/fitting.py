@@ -10,7 +10,7 @@ import jax
 from msgspec import structs
 
 from gradus.experiments.preparation.model_builder import build_model
-from gradus.experiments.preparation.prepare import PreparedData
+from gradus.experiments.preparation.prepare_in_memory import PreparedData
 from gradus.models.model import Model
 from gradus.tracking.tracker import Tracker
 

@@ -22,7 +22,7 @@ from gradus.data.table_options import AUTOMATIC_TABLE, TableOptions
 from gradus.errors import DataError, GradusError, no_column
 from gradus.experiments import image_inputs
 from gradus.experiments.preparation.outputs import Losses, decide_classes
-from gradus.experiments.preparation.prepare import integers_to_floats, is_bytes, load_data
+from gradus.experiments.preparation.prepare_in_memory import integers_to_floats, is_bytes, load_data
 from gradus.models.model import Model
 from gradus.objectives.loss import Loss
 
@@ -36,7 +36,7 @@ class PredictedRows:
     Attributes:
         outputs: of the network, (n, k), or a dict of several.
         data: the rows.
-        unseen: the cells that the training data had no like of.
+        unseen: the cells whose values did not occur in the training data.
         unused: the columns that are not used.
     """
 

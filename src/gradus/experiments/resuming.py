@@ -10,7 +10,7 @@ from gradus import files
 from gradus.errors import GradusError, counted
 from gradus.experiments import runs
 from gradus.experiments.preparation.model_builder import make_optimizer
-from gradus.experiments.preparation.prepare import PreparedData
+from gradus.experiments.preparation.prepare_in_memory import PreparedData
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command

@@ -51,7 +51,7 @@ class PredictedParts:
 
     Attributes:
         rows: how many there are.
-        unseen: the cells that the training data had no like of.
+        unseen: the cells whose values did not occur in the training data.
         unused: the columns that are not used.
         about_data: what was said of the data when they were read.
         from_files: whether the rows are image files.

@@ -27,8 +27,8 @@ from gradus.experiments.evaluation import (
     told_balanced,
 )
 from gradus.experiments.preparation.outputs import Losses, encode_targets, losses_of
-from gradus.experiments.preparation.prepare import encode_dataset
-from gradus.experiments.preparation.prepare_streamed import prepare_data
+from gradus.experiments.preparation.prepare import prepare_data
+from gradus.experiments.preparation.prepare_in_memory import encode_dataset
 from gradus.experiments.rows_in_parts import (
     PredictedParts,
     concatenated_outputs,
@@ -150,7 +150,7 @@ class Run:
     @property
     def notes(self) -> list[str]:
         """What was said of the data and of the training, in sentences."""
-        return runs.read_findings(self.folder)
+        return runs.read_notes(self.folder)
 
     @property
     def loss(self) -> Losses:
@@ -183,7 +183,7 @@ class Run:
             GradusError: for a threshold where there are not two classes with probabilities.
 
         Warns:
-            RuntimeWarning: of cells that the training data had no like of; and once of columns
+            RuntimeWarning: of cells that did not occur in the training data; and once of columns
                 that are not used.
         """
         inference.check_threshold(threshold, self.loss, self.target)

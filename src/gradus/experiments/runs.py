@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from gradus import files, manifests
 from gradus.data.table_sources import source_name
 from gradus.errors import SavedError, nearest
@@ -27,7 +25,7 @@ Metrics = dict[str, float | None]  # None is a number that is not finite
 
 RUNS = "runs"
 RECORD = "run.json"
-PREPROCESSING, FINDINGS, REPORT = manifests.PREPROCESSING, "findings.json", "report.html"
+PREPROCESSING, NOTES, REPORT = manifests.PREPROCESSING, "notes.json", "report.html"
 CHECKPOINT = "checkpoint"
 SCORED = "scored"  # the folder of the model that was scored, if another one is kept
 SCORED_MODEL = f"{SCORED}/{MODEL}"
@@ -69,17 +67,10 @@ class SavedPreprocessing(manifests.Manifest, tag="preprocessing"):
     fitted: dict[str, Any]
 
 
-class Note(Struct):
-    """A sentence about a run."""
+class Notes(manifests.Manifest, tag="notes"):
+    """What the user should know of a run, in sentences."""
 
-    message: str
-    kind: str = "note"
-
-
-class Findings(manifests.Manifest, tag="findings"):
-    """What the user should know of a run."""
-
-    findings: list[Note]
+    notes: list[str]
 
 
 def is_finished(folder: str | Path | None) -> bool:
@@ -297,19 +288,17 @@ def finish_run(
     if scored is not None:
         save_model(scored, folder / SCORED)
     save_model(model, folder)
-    findings = [{"kind": "note", "message": note} for note in notes]
     with files.replacing(folder) as new:
-        manifests.write_manifest(new, FINDINGS, Findings, {"findings": findings})
+        manifests.write_manifest(new, NOTES, Notes, {"notes": list(notes)})
         names = RUN_FILES if scored is None else (*RUN_FILES, SCORED_MODEL)
         others = {name: files.current_path(folder, name) for name in names}
         manifests.write_manifest(new, RECORD, RunRecord, finite_or_none(record), others)
 
 
-def read_findings(folder: Path) -> list[str]:
+def read_notes(folder: Path) -> list[str]:
     """Return the notes of a run.
 
     Raises:
         SavedError: if they are missing or damaged.
     """
-    found = manifests.read_manifest(folder, FINDINGS, Findings)
-    return [finding.message for finding in found.findings]
+    return manifests.read_manifest(folder, NOTES, Notes).notes

@@ -21,7 +21,7 @@ from gradus.drawing.status import doing
 from gradus.errors import SavedError
 from gradus.experiments import runs
 from gradus.experiments.fitting import fit_model
-from gradus.experiments.preparation.prepare import PreparedData
+from gradus.experiments.preparation.prepare_in_memory import PreparedData
 from gradus.experiments.preparation.splitting import order_values
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file

@@ -8,11 +8,9 @@ from msgspec import structs
 
 from gradus.errors import GradusError
 from gradus.experiments.preparation.outputs import fitting_metrics
-from gradus.experiments.preparation.prepare import PreparedData, load_and_split
-from gradus.experiments.preparation.prepare_streamed import (
-    StreamedPreparedData,
-    prepare_data,
-)
+from gradus.experiments.preparation.prepare import prepare_data
+from gradus.experiments.preparation.prepare_in_memory import PreparedData, load_and_split
+from gradus.experiments.preparation.prepare_streamed import StreamedPreparedData
 from gradus.experiments.preparation.reading_in_parts import reads_in_parts
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.defaults import default_spaces, fill_defaults

@@ -19,13 +19,13 @@ from gradus.experiments import runs
 from gradus.experiments.column_overrides import HINT
 from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
 from gradus.experiments.fitting import fit_model, new_model, refit
-from gradus.experiments.page import write_page
 from gradus.experiments.preparation.leaks import telling_column_of
-from gradus.experiments.preparation.prepare import PreparedData
-from gradus.experiments.preparation.prepare_streamed import prepare_data
+from gradus.experiments.preparation.prepare import prepare_data
+from gradus.experiments.preparation.prepare_in_memory import PreparedData
 from gradus.experiments.preparation.reading_in_parts import reading_lines
 from gradus.experiments.resuming import check_epochs, ended_line
 from gradus.experiments.run import Run
+from gradus.experiments.run_report import write_page
 from gradus.experiments.settings.commands import format_command
 from gradus.experiments.settings.experiment import Experiment
 from gradus.experiments.trackers import trackers_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from gradus.experiments.preparation.model_builder import build_model
 from gradus.experiments.preparation.outputs import make_losses
-from gradus.experiments.preparation.prepare import PreparedData, prepare_split
+from gradus.experiments.preparation.prepare_in_memory import PreparedData, prepare_split
 from gradus.experiments.preparation.prepare_streamed import StreamedPreparedData, in_parts
 from gradus.experiments.preparation.splitting import SplitData
 from gradus.experiments.settings import defaults

@@ -109,7 +109,7 @@ def _rmsprop(rule: Rule, g: Any, v: Any) -> tuple[Any, ...]:
     return g * lax.rsqrt(v + rule.epsilon), v
 
 
-# Of each rule, the function from g and the states to u and the new states.
+# Maps each rule to a function (rule, g, *states) -> (u, *new_states).
 RULES: dict[str, Callable[..., tuple[Any, ...]]] = {
     "adam": _adam,
     "sgd": lambda _, g: (g,),

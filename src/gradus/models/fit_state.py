@@ -1,4 +1,4 @@
-"""The begin and end of a training: the model's train state, history and best weights."""
+"""The beginning and end of a training: the model's train state, history, and best weights."""
 
 from __future__ import annotations
 

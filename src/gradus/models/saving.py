@@ -40,8 +40,8 @@ MANIFEST, WEIGHTS, HISTORY, TRAINING = (
     "history.parquet",
     "training.safetensors",
 )
-# The parts of the train state that `fit` continues from; it initializes the others.
 FOREIGN_SUFFIXES = (".keras", ".h5", ".hdf5", ".pt", ".pth", ".pkl", ".joblib", ".onnx")
+# The parts of the train state that `fit` continues from; it initializes the others.
 SAVED_PARTS = ("epoch", "opt_states", "plateau_state")
 
 

@@ -151,8 +151,8 @@ def _losses_of(metrics: Iterable[Any]) -> list[Loss]:
 def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> None:
     """Check that a user's own loss does not compare the target of a sample with others' outputs.
 
-    So it is if targets `(n,)` and outputs `(n, 1)` broadcast to `(n, n)`: then the loss of a sample
-    changes with the target of another. So it is, too, if the function makes such shapes itself.
+    This happens if targets `(n,)` and outputs `(n, 1)` broadcast to `(n, n)`: the loss of a sample
+    then depends on another's target. It also happens if the function itself makes such shapes.
     """
     y, outputs = np.asarray(y), tuple(shape[1:])
     if not loss.is_custom:

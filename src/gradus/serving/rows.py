@@ -42,7 +42,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class UnseenCells:
-    """The cells of one column, in some rows, that the training data had no like of.
+    """The cells of one column, in some rows, whose values did not occur in the training data.
 
     Attributes:
         rows: whether each row has such a cell.
@@ -69,7 +69,7 @@ class EncodedRows:
 
     Attributes:
         inputs: of the network.
-        unseen: by column, the cells that the training data had no like of.
+        unseen: by column, the cells whose values did not occur in the training data.
         unused: the names in a row that are no column of the training data's, by its number.
     """
 
@@ -167,7 +167,7 @@ class _Column(abc.ABC):
 
     @abc.abstractmethod
     def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
-        """Return encoded cells, and add those that the training data had no like of."""
+        """Return encoded cells, and add those that did not occur in training."""
 
     def read(self, cells: Sequence[Any]) -> Any:
         """Return cells as the preprocessor reads them, a Polars series."""
@@ -200,7 +200,7 @@ class _Numbers(_Column):
     """Numbers and booleans."""
 
     def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
-        """Return encoded cells, and add those that the training data had no like of."""
+        """Return encoded cells, and add those that did not occur in training."""
         values = self._values(cells)
         self.told(values, unseen)
         encoded: np.ndarray = self.encoder.encode_values(values)
@@ -232,7 +232,7 @@ class _Categories(_Column):
         }
 
     def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
-        """Return encoded cells, and add those that the training data had no like of."""
+        """Return encoded cells, and add those that did not occur in training."""
         codes = np.empty(len(cells), np.int32)
         missing = np.zeros(len(cells), bool)
         for index, cell in enumerate(cells):
@@ -268,7 +268,7 @@ class _Dates(_Column):
     """Dates, which Polars reads."""
 
     def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
-        """Return encoded cells, and add those that the training data had no like of."""
+        """Return encoded cells, and add those that did not occur in training."""
         column = self.read(cells)
         self.told(ordered_values(column, "date"), unseen)
         encoded: np.ndarray = self.encoder.encode(column)
@@ -279,7 +279,7 @@ class _Texts(_Column):
     """Texts, which Polars reads."""
 
     def encode(self, cells: Sequence[Any], unseen: list[UnseenCells]) -> np.ndarray:
-        """Return encoded cells, and add those that the training data had no like of."""
+        """Return encoded cells, and add those that did not occur in training."""
         column = self.read(cells)
         encoded: np.ndarray = self.encoder.encode(column)
         missing = column.is_null().to_numpy()

@@ -266,7 +266,7 @@ def _run_segments(
         index: Int[Any, ""], carry: tuple[StepState, Accumulators, Logs]
     ) -> tuple[StepState, Accumulators, Logs]:
         step_state, before, statistics = carry
-        # Of the type with which step and record were traced; a weak one would trace them anew.
+        # int32, as when step and record were traced; a weakly typed index would trace them again.
         start = lax.convert_element_type(index, jnp.int32) * shape.steps_per_segment
         end = jnp.minimum(start + shape.steps_per_segment, shape.steps_per_epoch)
         # Added up step by step, the sums do not depend on where segments begin.

@@ -157,7 +157,7 @@ def _singular(unit: str) -> str:
 def are_codes(text: pl.Series) -> bool:
     """Return whether digits are codes, not numbers, since a number would not spell them.
 
-    So it is if all cells are digits and one of them has three or more with a zero in front
+    This holds if all cells are digits and one of them has three or more with a zero in front
     ("007"), or more than float64 keeps.
     """
     codes = text.str.contains(rf"^(0\d{{2,}}|\d{{{EXACT_DIGITS},}})$").any()

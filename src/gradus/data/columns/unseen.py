@@ -69,7 +69,7 @@ class TrainingRange:
 
 @dataclass(frozen=True)
 class UnseenValues:
-    """The cells of a column that the training data had no like of.
+    """The cells of a column whose values did not occur in the training data.
 
     Attributes:
         column: its name.

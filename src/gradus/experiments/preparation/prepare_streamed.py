@@ -21,20 +21,17 @@ from gradus.data.streaming.table_stream import TableStream
 from gradus.data.targets import require_target
 from gradus.errors import DataError, no_column
 from gradus.experiments.preparation.outputs import encode_targets
-from gradus.experiments.preparation.prepare import (
+from gradus.experiments.preparation.prepare_in_memory import (
     PreparedData,
     fit_preprocessor,
     load_and_split,
     load_data,
-    prepare,
     prepare_split,
     table_options,
 )
 from gradus.experiments.preparation.reading_in_parts import (
     NPZ,
-    check_settings,
     is_too_large,
-    reads_in_parts,
 )
 from gradus.experiments.preparation.splitting import (
     SplitData,
@@ -89,30 +86,13 @@ class StreamedPreparedData(PreparedData):
         return {k: sum(counts.values()) / (len(counts) * count) for k, count in counts.items()}
 
 
-def prepare_data(
-    experiment: Experiment, preprocessor: Preprocessor | None = None, again: bool = False
-) -> PreparedData:
-    """Prepare data, in memory if they fit, else in parts.
+def prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
+    """Prepare data that are read in parts, for training and for validation.
 
     Args:
-        experiment: the settings; `stream` decides, if it is not None.
+        experiment: the settings.
         preprocessor: of an earlier training, to use instead of fitting one.
-        again: whether an earlier training goes on.
-
-    Raises:
-        DataError: if the data cannot be read or trained on.
-        ExperimentError: for invalid settings, or those that data in parts lack.
     """
-    if not reads_in_parts(experiment, again or preprocessor is not None):
-        test = experiment.test
-        if isinstance(test, str) and experiment.stream is None and is_too_large(Path(test)):
-            return _prepare_with_streamed_test(experiment, test, preprocessor)
-        return prepare(experiment, preprocessor)
-    check_settings(experiment, Path(experiment.data))
-    return _prepare_streamed(experiment, preprocessor)
-
-
-def _prepare_streamed(experiment: Experiment, preprocessor: Preprocessor | None) -> PreparedData:
     whole = _opened(experiment)
     example = whole.example
     test: SplitRows | None = whole.test if isinstance(whole, ArrayStream) else None
@@ -230,7 +210,7 @@ def _kind(rows: SplitRows, column: str) -> str:
     return str(rows.example.formats[column].kind)
 
 
-def _prepare_with_streamed_test(
+def prepare_with_streamed_test(
     experiment: Experiment, test: str, preprocessor: Preprocessor | None
 ) -> PreparedData:
     """Prepare data in memory, whose test file is too large for it."""

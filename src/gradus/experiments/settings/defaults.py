@@ -71,9 +71,8 @@ def fill_defaults(experiment: Experiment, summary: DataSummary) -> Experiment:
 
     Images get a small convolutional network, trained for a fixed time, too. On MNIST it had 99.2%
     after 6 epochs (99.1% after 4), the dense one of before 98.5% after 25; an epoch takes some ten
-    times as long. On digits the mean of three splits was 98.7%. Few images are shifted,
-    turned, and zoomed a little, but never flipped, as digits, letters, and signs would become
-    others.
+    times as long. On digits the mean of three splits was 98.7%. Few images are shifted, turned,
+    and zoomed a little, but never flipped, as digits, letters, and signs would become others.
     """
     validation = experiment.validation
     if validation is None:
@@ -249,7 +248,7 @@ def _augmentation(
 
 
 def _hidden_layers(summary: DataSummary) -> list[int]:
-    """Wider with more rows: early stopping and dropout, not narrow layers, prevent overfitting."""
+    """Wider with more rows: a penalty, dropout, or early stopping prevents overfitting."""
     if summary.rows >= MANY_ROWS:
         return [512, 256] if summary.image else [256, 128]
     return [256, 128] if summary.image else [100]
@@ -294,7 +293,7 @@ def _training(
 
 
 def _batch_size(rows: int) -> int:
-    """At least some tens of steps per epoch."""
+    """Some tens of steps per epoch where there are enough rows."""
     return 32 if rows < MANY_ROWS else 128
 
 

@@ -27,7 +27,7 @@ from gradus.space import Space
 from gradus.train.early_stopping import EarlyStopping
 
 DEFAULT_BATCH = 32
-# How the names of metrics end of which larger values are better. Of losses smaller ones are.
+# Name endings of metrics for which larger is better; for losses, smaller is better.
 LARGER_IS_BETTER = (
     *("accuracy", "precision", "recall", "f1", "f1_score", "auc", "r2", "r2_score"),
     *("average_precision", "matthews_corrcoef", "matthews", "cohen_kappa", "kappa"),

@@ -29,9 +29,9 @@ from gradus.train import memory
 from gradus.train.tasks.base import Supervised, Task
 from gradus.train.training_program import FitConfig
 
-# The arguments of `fit` that may be spaces and do not change the samples.
 # Findings that depend on numbers, in which trials of one structure differ on purpose.
 TRIED = ("rate-invalid", "symmetric-weights")
+# The arguments of `fit` that may be spaces and do not change the samples.
 SWEPT_FIT_ARGUMENTS = ("batch_size", "epochs", "patience", "min_delta", "shuffle_seed")
 
 

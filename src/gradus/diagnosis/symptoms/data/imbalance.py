@@ -16,7 +16,7 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import OutputRecord
 
 CATEGORY = "imbalance"
-LOW = 0.7  # of two classes: 94% and 6%
+LOW = 0.7  # of two classes: about 90% and 10%
 RARE, GAP = 3.0, 0.05  # times; of accuracy
 LEAST = 20, 10  # samples of a class in validation, and in a training part drawn alike
 

@@ -21,8 +21,8 @@ from gradus.experiments.column_importance import MAX_COLUMNS, column_importance,
 from gradus.experiments.column_overrides import override_rows
 from gradus.experiments.evaluation import constant_metrics, evaluate_parts, headline_part
 from gradus.experiments.preparation.outputs import decide_classes, losses_of
-from gradus.experiments.preparation.prepare import XY, PreparedData
-from gradus.experiments.preparation.prepare_streamed import prepare_data
+from gradus.experiments.preparation.prepare import prepare_data
+from gradus.experiments.preparation.prepare_in_memory import XY, PreparedData
 from gradus.experiments.run import Run
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
@@ -56,7 +56,7 @@ def write_page(run: Run, parts: dict[str, Metrics], prepared: PreparedData | Non
     from gradus.report.report_builder import build_report, result_panels
 
     settings = files.current_path(run.folder, experiment_file.FILE).read_text("utf-8")
-    notes = runs.read_findings(run.folder)
+    notes = runs.read_notes(run.folder)
     lines = [] if prepared is None else prepared.page_lines
     if run.is_refitted:
         lines.append(REFITTED)
