@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradus.diagnosis.record import GAINED, LEARNED, Record
+from gradus.diagnosis.record import FEWER, LEARNED, Record
 from gradus.diagnosis.record_entries import OutputRecord
 
 
@@ -31,4 +31,4 @@ def _is_often_right(record: Record, output: OutputRecord) -> bool:
     if accuracy is None or targets is None or targets.majority is None:
         return True
     gained = float(accuracy.max()) - targets.majority
-    return gained > max(LEARNED, GAINED * (1 - targets.majority))
+    return gained > max(LEARNED, FEWER * (1 - targets.majority))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from gradus.diagnosis.record import ENOUGH, Record
+from gradus.diagnosis.record import JUDGED, Record
 from gradus.errors import counted
 
 
@@ -28,7 +28,7 @@ def _of_epochs(record: Record) -> Iterator[str]:
         had = f"{training.epochs} × {counted(settings.steps, 'step')}"
         yield (
             f"{had} are too few to say whether anything was learned: train for "
-            f"{counted(math.ceil(ENOUGH / settings.steps), 'epoch')} or more."
+            f"{counted(math.ceil(JUDGED / settings.steps), 'epoch')} or more."
         )
 
 

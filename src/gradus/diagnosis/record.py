@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 LEARNED = 0.02  # the share of a constant prediction's loss by which a trained one is smaller
-MUCH = 0.3  # of the loss of the best constant
-ENOUGH = 100  # steps, before which a network is not said to learn nothing
-GAINED = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
-WORSE, BY = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
-BY_ERROR = 0.02  # in place of `BY` for the share of wrong classes
-FAR = 0.25  # in place of `BY` for generated samples, which come and go while a GAN trains
+HIGH = 0.3  # the share of the best constant's loss above which a loss is high
+JUDGED = 100  # steps, before which a network is not said to learn nothing
+FEWER = 0.2  # of the errors of the most frequent class are gone where the loss does not tell
+FACTOR, MARGIN = 1.5, 0.05  # times a linear model's loss, and of a constant's: clearly above it
+ERROR_MARGIN = 0.02  # in place of `MARGIN` for the share of wrong classes
+GENERATED_MARGIN = 0.25  # of generated samples, which come and go while a GAN trains
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Record:
             return False
         parts = ("val_",) if new and validated is not None else ("", "val_")
         losses = [share] * ("" in parts) + ([] if validated is None else [*validated])
-        worse = bool(min(losses) > WORSE * linear + BY)
+        worse = bool(min(losses) > FACTOR * linear + MARGIN)
         return worse and not self._is_as_accurate(output, error, parts)
 
     def _is_as_accurate(
@@ -192,7 +192,7 @@ class Record:
     ) -> bool:
         """Whether a linear model gets about as many classes wrong, whatever the loss."""
         least = self._least_error(output, parts)
-        return least is not None and error is not None and least <= WORSE * error + BY_ERROR
+        return least is not None and error is not None and least <= FACTOR * error + ERROR_MARGIN
 
     def _least_error(self, output: OutputRecord, parts: tuple[str, ...]) -> float | None:
         """Return the share of classes that an output gets wrong; None where it is not known.
@@ -216,7 +216,7 @@ class Record:
         """Whether an output gets clearly more classes wrong than the nearest samples would."""
         for output in self.outputs:
             own, other = self._least_error(output, ("", "val_")), output.neighbor_error
-            if own is not None and other is not None and own > WORSE * other + BY_ERROR:
+            if own is not None and other is not None and own > FACTOR * other + ERROR_MARGIN:
                 return True
         return False
 
@@ -230,7 +230,7 @@ class Record:
     @property
     def distance_limit(self) -> float | None:
         """The distance above which generated samples are clearly farther than normal ones."""
-        return None if self.generated is None else WORSE * self.generated.normal + FAR
+        return None if self.generated is None else FACTOR * self.generated.normal + GENERATED_MARGIN
 
     @property
     def curves(self) -> TrainingRecord | None:
@@ -248,7 +248,7 @@ class Record:
         """Whether the network is better than the best constant; None if that is not known.
 
         The loss must be `LEARNED` below that of the constant, or the accuracy clearly above the
-        share of the most frequent class. A network that is not, is given `ENOUGH` steps.
+        share of the most frequent class. A network that is not, is given `JUDGED` steps.
         """
         if self.training is None or not self.training.epochs:
             return None
@@ -259,7 +259,7 @@ class Record:
         majority = targets.majority if targets is not None else None
         if accuracy is not None and majority is not None:
             gained = float(accuracy[-self.training.last :].mean()) - majority
-            if gained > max(LEARNED, GAINED * (1 - majority)):
+            if gained > max(LEARNED, FEWER * (1 - majority)):
                 # A loss above a constant's says that it is sure where it is wrong.
                 return None if self.remaining is not None and self.remaining > 1 else True
         elif self.remaining is None:
@@ -275,9 +275,9 @@ class Record:
 
     @property
     def is_long(self) -> bool:
-        """Whether the training had `ENOUGH` steps to be judged by what it has learned."""
+        """Whether the training had `JUDGED` steps to be judged by what it has learned."""
         steps = self.settings.steps if self.settings is not None else 1
-        return self.training is not None and self.training.epochs * steps >= ENOUGH
+        return self.training is not None and self.training.epochs * steps >= JUDGED
 
     @property
     def doubt(self) -> Severity:
@@ -286,8 +286,8 @@ class Record:
 
     @property
     def concern(self) -> Severity:
-        """As `doubt`, and "fault", too, where more than `MUCH` of a constant's loss is left."""
-        return "fault" if self.is_long and (self.remaining or 0.0) > MUCH else self.doubt
+        """As `doubt`, and "fault", too, where more than `HIGH` of a constant's loss is left."""
+        return "fault" if self.is_long and (self.remaining or 0.0) > HIGH else self.doubt
 
     @property
     def hidden(self) -> tuple[LayerRecord, ...]:

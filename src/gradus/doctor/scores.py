@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     Errors = Float[np.ndarray, "samples"]
 
 LARGEST = 100.0  # an error of numbers, in variances, so that no single sample decides
-HELPS = 2.0  # standard errors by which a training must be better
-MATTERS = 0.02  # the share of the error that must be gone, too
-SMALL = 0.2  # the share of the error below which a gain is none to speak of
+STANDARD_ERRORS = 2.0  # standard errors by which a training must be better
+RELATIVE_GAIN = 0.02  # the share of the error that must be gone, too
+HARDLY = 0.2  # the share of the error below which a gain is none to speak of
 RANKED = 3  # seeds of each at least, for their ranks to tell: all better by chance in 1 of 20
 
 
@@ -47,15 +47,15 @@ class Comparison(NamedTuple):
         """Whether the other one is better, beyond noise and by enough to matter."""
         if not math.isfinite(self.before):
             return math.isfinite(self.after)
-        return self.gain > max(HELPS * self.noise, MATTERS * self.before)
+        return self.gain > max(STANDARD_ERRORS * self.noise, RELATIVE_GAIN * self.before)
 
     @property
     def is_equal(self) -> bool:
-        """Whether the other one is hardly better, even allowing for noise: by less than `SMALL`.
+        """Whether the other one is hardly better, even allowing for noise: by less than `HARDLY`.
 
         Where neither this nor `helps` holds, there are too few samples to tell.
         """
-        return self.gain + HELPS * self.noise < SMALL * self.before
+        return self.gain + STANDARD_ERRORS * self.noise < HARDLY * self.before
 
 
 def compare(before: Sequence[Errors], after: Sequence[Errors]) -> Comparison:

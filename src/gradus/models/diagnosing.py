@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gradus.diagnosis.examination import examine_training
-from gradus.diagnosis.record import BY, Record
+from gradus.diagnosis.record import MARGIN, Record
 from gradus.diagnosis.record_entries import SQUARED, RecurrenceRecord
 from gradus.diagnosis.recurrence import carried_share, first_steps, readers_of
 from gradus.diagnosis.references.generated import SAMPLES as GENERATED
@@ -34,12 +34,12 @@ from gradus.train.training_program import FitConfig
 if TYPE_CHECKING:
     from jaxtyping import PyTree, Shaped
 
-POOR = 0.5  # of a constant's loss of new samples, where training ones are learned by heart
+HIGH_UNSEEN = 0.5  # of a constant's loss of new samples, where training ones are learned by heart
 PROBED = 512  # samples on which silent units are confirmed
-SUSPECT = 0.5  # the share of a layer's units, silent on the last batch, from which they are
+SILENT = 0.5  # the share of a layer's units, silent on the last batch, from which they are
 DEAD = 0.99  # the share of silent units of a layer through which nothing passes any more
 ON_FAULT = ("warn", "stop", "repair")
-POINTLESS = "symmetric-weights"  # the fault with which no training learns
+HOPELESS = "symmetric-weights"  # the fault with which no training learns
 
 
 class FaultWatch:
@@ -68,7 +68,7 @@ class FaultWatch:
     def _is_pointless(self, history: History) -> bool:
         """Whether it was clear before the first step that the network cannot learn."""
         found = history.findings
-        return found is not None and any(each.code == POINTLESS for each in found.faults)
+        return found is not None and any(each.code == HOPELESS for each in found.faults)
 
     def __call__(self, train_state: TrainState, history: History) -> bool:
         """Report layers that have died since the last call; return whether to end the training."""
@@ -156,7 +156,7 @@ def diagnose_fit(
     net, training = model.net, None
     if model.history.epochs:
         training = make_training_record(model.history, penalty_of(net, task), divergence=divergence)
-        suspect = any(training.silent_share(layer.path) > SUSPECT for layer in record.layers)
+        suspect = any(training.silent_share(layer.path) > SILENT for layer in record.layers)
         if suspect and training.stopped != "interrupted":
             silent = silent_shares(net, data.samples.x)
             training = dataclasses.replace(training, silent=silent)
@@ -176,7 +176,7 @@ def with_references(record: Record, task: Task, data: TrainingData) -> Record:
         task: what was learned.
         data: what it was trained on.
     """
-    is_poor = (record.remaining or 0.0) >= BY or (record.unseen or 0.0) >= POOR
+    is_poor = (record.remaining or 0.0) >= MARGIN or (record.unseen or 0.0) >= HIGH_UNSEEN
     if not record.outputs or not is_poor or data.weight is not None:
         return record
     x, references = data.samples.x, []
@@ -214,7 +214,7 @@ def with_recurrence(record: Record, net: Layer, data: TrainingData) -> Record:
         data: what it was trained on.
     """
     x, y, readers = data.samples.x, data.samples.y, readers_of(net)
-    is_poor = (record.remaining or 0.0) >= BY and data.weight is None
+    is_poor = (record.remaining or 0.0) >= MARGIN and data.weight is None
     if readers is None or not is_poor or not isinstance(x, np.ndarray) or x.ndim < 2:
         return record
     output = record.outputs[0] if len(record.outputs) == 1 else None

@@ -1,6 +1,6 @@
 """Labels that have nothing to do with the inputs.
 
-After at least `gradus.diagnosis.record.ENOUGH` steps, a network that fits its training samples a
+After at least `gradus.diagnosis.record.JUDGED` steps, a network that fits its training samples a
 little, and whose validation accuracy is not above the share of the most frequent class while its
 validation loss is above that of the best constant prediction, and no linear model is better by
 `LOWER`. Of values, and of classes without that metric: a validation loss that is that of the

@@ -2,7 +2,7 @@
 
 Together they are one linear layer. A narrow layer between wider ones, as the code of an
 autoencoder, is meant. A note, and a fault where little was learned, or more than
-`gradus.diagnosis.record.MUCH` of the loss of the best constant prediction is left. Source:
+`gradus.diagnosis.record.HIGH` of the loss of the best constant prediction is left. Source:
 TheDeepChecker.
 """
 

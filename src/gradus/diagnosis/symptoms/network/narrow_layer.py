@@ -1,7 +1,7 @@
 """A hidden layer with too few units to pass on what the outputs need.
 
 A dense or recurrent layer of one unit, or of fewer than a quarter as many as there are classes,
-where little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best
+where little was learned, or more than `gradus.diagnosis.record.HIGH` of the loss of the best
 constant prediction is left: each unit passes one number. Source: Goodfellow, Bengio & Courville,
 "Deep Learning" (2016), 6.4.
 """

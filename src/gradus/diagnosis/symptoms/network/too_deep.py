@@ -1,7 +1,7 @@
 """Many layers in a row that neither a sum nor a normalization helps to train.
 
 A chain of at least `MANY` trained layers, each of which takes the output of the one before, where
-little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best constant
+little was learned, or more than `gradus.diagnosis.record.HIGH` of the loss of the best constant
 prediction is left, and the nearest samples tell clearly more classes, if it is classes that are
 told. Source: He et al., "Deep residual learning for image recognition" (2016): plain networks with
 more layers have the larger training error.

@@ -3,7 +3,7 @@
 An ε above `EPSILON`, which divides the steps where gradients are smaller than it: defaults are
 1e-7, though Keras names 0.1 and 1 as good choices for one large network. Or gradients that are
 clipped below `CLIPPED`, where 1 is usual. Both are meant sometimes, so they are notes, and faults
-where little was learned, or more than `gradus.diagnosis.record.MUCH` of the loss of the best
+where little was learned, or more than `gradus.diagnosis.record.HIGH` of the loss of the best
 constant prediction is left. Sources: Kingma & Ba (2015); Keras, "Adam"; Pascanu, Mikolov & Bengio
 (2013).
 """

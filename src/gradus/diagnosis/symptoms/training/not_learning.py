@@ -2,7 +2,7 @@
 
 The loss is that of the constant, or the accuracy the share of the most frequent class, within
 `gradus.diagnosis.record.LEARNED`; a training that was interrupted while its loss fell is not
-judged. Or more than `gradus.diagnosis.record.MUCH` of it is left, and no epoch is better than the
+judged. Or more than `gradus.diagnosis.record.HIGH` of it is left, and no epoch is better than the
 constant on the validation samples. Where only curves are known, the loss ends where it began: not
 below it, or, as a note, by less than `FELL` of it. Source: Karpathy, "A recipe for training neural
 networks" (2019).
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.generalization import best_unseen
-from gradus.diagnosis.record import LEARNED, MUCH, Record
+from gradus.diagnosis.record import HIGH, LEARNED, Record
 from gradus.diagnosis.training import TrainingRecord
 from gradus.errors import counted
 
@@ -71,7 +71,7 @@ def _find_in_validation(record: Record) -> Iterator[Finding]:
     """Yield a fault for an output that is a little learned, but by its training samples alone."""
     for output in record.outputs:
         left, best = record.remaining_of(output), best_unseen(record, output)
-        if left is None or best is None or left < MUCH:  # what is learned by heart is overfitting
+        if left is None or best is None or left < HIGH:  # what is learned by heart is overfitting
             continue
         yield Finding(
             message=(

@@ -5,8 +5,8 @@ while the training loss fell since. It is a note: early stopping keeps the best 
 validation scores are often best later than losses. Or, as a fault, fewer than `ROWS` training
 rows, or `PER_CLASS` for each class, and a validation loss that in its best epoch is above that of
 training by `GAP` of that of the best constant prediction. Or, also as a fault, training samples
-that are learned but for `gradus.diagnosis.record.MUCH`, and a validation loss that no epoch brings
-below that of the constant, while the validation accuracy of no epoch has the share `GAINED` of the
+that are learned but for `gradus.diagnosis.record.HIGH`, and a validation loss that no epoch brings
+below that of the constant, while the validation accuracy of no epoch has the share `FEWER` of the
 errors of the most frequent class less. Sources: AutoTrainer; Raudys & Jain, "Small sample size
 effects in statistical pattern recognition" (1991), where ten samples of a class for each feature
 are the least.
@@ -21,7 +21,7 @@ import numpy as np
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.generalization import best_unseen
-from gradus.diagnosis.record import MUCH, Record
+from gradus.diagnosis.record import HIGH, Record
 from gradus.errors import counted
 
 CATEGORY = "overfitting"
@@ -116,7 +116,7 @@ def _in_no_epoch(record: Record) -> Finding | None:
     """Return a fault for an output that is learned, and never better than a constant elsewhere."""
     for output in record.outputs:
         left, best = record.remaining_of(output), best_unseen(record, output)
-        if left is None or best is None or left >= MUCH:
+        if left is None or best is None or left >= HIGH:
             continue
         return Finding(
             message=(

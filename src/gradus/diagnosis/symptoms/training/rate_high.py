@@ -9,8 +9,8 @@ a kernel by more than `LONG` of its size. Or, where the network learned, steps o
 `RESTLESS` of a kernel's size, in the median of the records of the second half, while the validation
 loss changes by more than `JUMPS` of itself from one epoch to the next, in the median of that half,
 and more than `LEFT` of the loss of the constant is left. Or steps of more than `WILD`, while the
-loss does not fall and is above that of a linear model by the share `gradus.diagnosis.record.BY` of
-that of the constant, in training and in each epoch of validation. Long steps alone tell nothing: on
+loss does not fall and is above that of a linear model by `gradus.diagnosis.record.MARGIN` of that
+of the constant, in training and in each epoch of validation. Long steps alone tell nothing: on
 noisy data much is left by a sound training, too.
 
 Where only curves are known, a loss of `THROWN` times its first one that stays above `RISE` times
@@ -28,7 +28,7 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
-from gradus.diagnosis.record import BY, MUCH, Record
+from gradus.diagnosis.record import HIGH, MARGIN, Record
 from gradus.diagnosis.record_entries import SettingsRecord
 from gradus.diagnosis.training import FEW, TrainingRecord
 
@@ -137,7 +137,7 @@ def _wild(record: Record, training: TrainingRecord, settings: SettingsRecord) ->
     if moved is None or linear is None or len(record.outputs) > 1 or training.fell > FALLS:
         return None
     left = min(each for each in (record.remaining, record.unseen, np.inf) if each is not None)
-    if not (moved > WILD and max(MUCH, linear + BY) < left < np.inf):
+    if not (moved > WILD and max(HIGH, linear + MARGIN) < left < np.inf):
         return None
     return Finding(
         message=(
@@ -154,7 +154,7 @@ def _wild(record: Record, training: TrainingRecord, settings: SettingsRecord) ->
         chart=loss_chart(record),
         evidence={
             "update / weight": {"value": moved, "threshold": WILD},
-            "loss / constant's": {"value": left, "threshold": max(MUCH, linear + BY)},
+            "loss / constant's": {"value": left, "threshold": max(HIGH, linear + MARGIN)},
         },
     )
 

@@ -4,7 +4,7 @@ The fall of the loss over the last quarter, above `FALLS` of what was left befor
 `REMAINS` of the loss of the best constant prediction remains, or a linear model is clearly better.
 Or one of `STEADY` over the last half, if the loss fell in each epoch, that of validation is lowest
 in the last one, and no schedule has brought the rate below `ENDS` of its largest. Of fewer than
-`gradus.diagnosis.record.ENOUGH` steps, but at least `TRIED`, the second half is compared with the
+`gradus.diagnosis.record.JUDGED` steps, but at least `TRIED`, the second half is compared with the
 first, or validation with training.
 
 A training that early stopping ended is long enough, unless its last epoch was the best one by

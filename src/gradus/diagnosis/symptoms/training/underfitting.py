@@ -1,7 +1,7 @@
 """A network that does worse than a linear model, for no reason that is seen.
 
-Its loss is above `gradus.diagnosis.record.WORSE` times that of a linear model, plus the share `BY`
-of that of the best constant prediction, though a linear model is judged by samples that it was not
+Its loss is above `gradus.diagnosis.record.FACTOR` times that of a linear model, plus `MARGIN` times
+that of the best constant prediction, though a linear model is judged by samples that it was not
 fitted to, and the network by those that it was trained on. A generator does worse if samples of a
 normal distribution are clearly nearer to the data. Source: Karpathy, "A recipe for training neural
 networks" (2019).
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import BY, WORSE, Record
+from gradus.diagnosis.record import FACTOR, MARGIN, Record
 
 CATEGORY = "underfitting"
 UNLESS = ("*",)  # any other fault
@@ -30,7 +30,7 @@ def find(record: Record) -> Iterator[Finding]:
     if output is None or output.linear is None or (share := record.remaining_of(output)) is None:
         yield from _find_in_generated(record)
         return
-    limit = WORSE * output.linear + BY
+    limit = FACTOR * output.linear + MARGIN
     yield Finding(
         message=(
             f"{output.where} does worse than a linear model: it leaves {share:.0%} of a constant's "
