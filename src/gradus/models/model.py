@@ -397,7 +397,7 @@ class Model(BaseModel):
             return None
         if not train_state.diverged:
             return None
-        task, samples, rows = training.components[2], training.samples, training.rows
+        task, samples, rows = training.components.task, training.samples, training.rows
         return locate_divergence(
             train_state, self.net, self.optimizer, task, samples, rows, training.config
         )

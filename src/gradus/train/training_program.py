@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -58,13 +58,28 @@ class FitConfig:
     shuffle: bool = True
 
 
+class Components(NamedTuple):
+    """What the training program is made of; the numbers in it are arrays.
+
+    Attributes:
+        net: the network, without its weights.
+        optimizer: the optimizer.
+        task: what is learned.
+        early_stopping: when training ends early.
+    """
+
+    net: Any
+    optimizer: Any
+    task: Any
+    early_stopping: Any
+
+
 @dataclasses.dataclass
 class TrainingProgram:
     """The training program with all of its arguments but the train state.
 
     Attributes:
-        components: network without weights, optimizer, task, and early stopping; their numbers are
-            arrays.
+        components: network, optimizer, task, and early stopping.
         key: of everything random except the weights and the order of samples.
         samples: in the host's memory or on the device.
         rows: which of them are trained on.
@@ -76,7 +91,7 @@ class TrainingProgram:
             and their count.
     """
 
-    components: tuple[Any, ...]
+    components: Components
     key: Key[Array, "..."]
     samples: Samples
     rows: Int[np.ndarray, "train"]
@@ -114,7 +129,7 @@ class TrainingProgram:
         """
         all_rows = np.arange(len(jax.tree.leaves(samples.x)[0])) if rows is None else rows
         shape = program_shape(len(all_rows), config, train_state.best is not None)
-        components = canonicalize((without_weights(net), optimizer, task, early_stopping))
+        components = canonicalize(Components(without_weights(net), optimizer, task, early_stopping))
         sample_order = SampleOrder(all_rows, shape, config)
         key = _make_key(config.seed)
         if config.mesh is not None:  # the program is compiled for arrays on those devices

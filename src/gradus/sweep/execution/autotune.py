@@ -181,7 +181,7 @@ def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
     shape = dataclasses.replace(
         shape, steps_per_epoch=steps, steps_per_segment=min(shape.steps_per_segment, steps)
     )
-    *others, stopping = training.components
+    stopping = training.components.early_stopping
     unbounded = dataclasses.replace(
         stopping,
         patience=np.full_like(stopping.patience, np.inf),
@@ -200,7 +200,7 @@ def _shortened(training: TrainingProgram, steps: int) -> TrainingProgram:
     return dataclasses.replace(
         training,
         shape=shape,
-        components=(*others, unbounded),
+        components=training.components._replace(early_stopping=unbounded),
         validation=validation,
         sample_order=order,
     )

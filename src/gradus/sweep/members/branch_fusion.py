@@ -34,18 +34,19 @@ from gradus.optim.schedules import ReduceOnPlateau
 from gradus.space import Choice, Value
 from gradus.train.state import Params, TrainState, init_opt_states, without_weights
 from gradus.train.tasks.base import Task
+from gradus.train.training_program import Components
 
 
 class FusedForm(NamedTuple):
     """A member's components with switches.
 
     Attributes:
-        components: network without weights, optimizer, task, and early stopping.
+        components: network, optimizer, task, and early stopping.
         zero_states: an optimizer state of zeros for every option; None if the optimizer is fixed.
         which: the index of the member's optimizer among the options.
     """
 
-    components: tuple[Any, ...]
+    components: Components
     zero_states: Any
     which: int
 
@@ -131,7 +132,7 @@ class BranchFusion:
 
     def fuse(
         self,
-        components: tuple[Any, ...],
+        components: Components,
         model: Model,
         values: Mapping[str, Value],
         params: Params,
@@ -140,13 +141,13 @@ class BranchFusion:
         """Return a member's components with switches.
 
         Args:
-            components: network without weights, optimizer, task, and early stopping.
+            components: those of its training.
             model: the member's built model.
             values: the number drawn for each active hyperparameter.
             params: the trained weights by path.
             task: what is learned.
         """
-        net, optimizer, *others = components
+        net, optimizer = components.net, components.optimizer
         numbers, structure = jax.tree.flatten(net)
         if structure not in self._nets:
             switched_net = self._switched_net(net, model, values)
@@ -157,7 +158,8 @@ class BranchFusion:
             options = [*self._options[:which], optimizer, *self._options[which + 1 :]]
             optimizer = OptimizerSwitch(which=which, options=tuple(options))
             zero_states = self._zero_states_for(optimizer, params, task)
-        return FusedForm(canonicalize((net, optimizer, *others)), zero_states, which)
+        fused = canonicalize(components._replace(net=net, optimizer=optimizer))
+        return FusedForm(fused, zero_states, which)
 
     def _switched_net(self, net: Any, model: Model, values: Mapping[str, Value]) -> Any:
         """Return a network without its weights, with switches for its activations."""

@@ -22,7 +22,7 @@ from gradus.train.early_stopping import EarlyStopping
 from gradus.train.state import TrainState
 from gradus.train.streaming.stream_program import StreamProgram
 from gradus.train.tasks.base import Task
-from gradus.train.training_program import FitConfig, TrainingProgram
+from gradus.train.training_program import Components, FitConfig, TrainingProgram
 
 
 @dataclasses.dataclass
@@ -106,7 +106,7 @@ class Member:
         )
 
     @property
-    def program_components(self) -> tuple[Any, ...]:
+    def program_components(self) -> Components:
         """Network, optimizer, task, and early stopping as the program takes them."""
         if self.fused_form is not None:
             return self.fused_form.components

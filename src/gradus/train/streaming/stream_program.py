@@ -47,7 +47,7 @@ from gradus.train.program import (
 from gradus.train.state import StepState, TrainState, without_weights
 from gradus.train.streaming.chunks import StepChunk, chunk_shapes, group_batches, read_ahead
 from gradus.train.tasks.base import Accumulators, Task
-from gradus.train.training_program import STEPS_PER_RECORD, FitConfig
+from gradus.train.training_program import STEPS_PER_RECORD, Components, FitConfig
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, Key
@@ -60,8 +60,7 @@ class StreamProgram:
     """The training on a stream of batches, with all of its arguments but the train state.
 
     Attributes:
-        components: network without weights, optimizer, task, and early stopping; their numbers are
-            arrays.
+        components: network, optimizer, task, and early stopping.
         key: of everything random except the weights and the order of samples.
         batches: returns the batches of an epoch, given its number.
         first: the first batch, for its shapes.
@@ -72,7 +71,7 @@ class StreamProgram:
         was_cut: whether Ctrl-C ended the last epoch before its last batch.
     """
 
-    components: tuple[Any, ...]
+    components: Components
     key: Key[Array, ""]
     batches: Callable[[int], Iterator[Samples]]
     first: Samples
@@ -108,7 +107,7 @@ class StreamProgram:
             validation: what is evaluated after each epoch, or None.
             config: how much is trained.
         """
-        components = canonicalize((without_weights(net), optimizer, task, early_stopping))
+        components = canonicalize(Components(without_weights(net), optimizer, task, early_stopping))
         key = prng.make_key(config.seed)
         return cls(components, key, batches, first, steps, validation, config)
 
@@ -188,12 +187,12 @@ class StreamProgram:
         self, train_state: TrainState, chunk: StepChunk, first_step: Int[Any, ""], record: bool
     ) -> tuple[Any, ...]:
         """Return the arguments of `run_chunk` after the first, in its order."""
-        net, optimizer, task, _ = self.components
         record_or_none = np.bool_(record) if self.config.probes else None
+        made = self.components
         return (
-            net,
-            optimizer,
-            task,
+            made.net,
+            made.optimizer,
+            made.task,
             chunk,
             first_step,
             np.int32(train_state.epoch),
