@@ -200,7 +200,8 @@ def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> Non
             raise ShapeError(f"{problem} {shapes}: write {where}{index}.")
     if all(_second_axis(loss, y, outputs, count) == (count,) for count in (3, 4)):
         raise ShapeError(
-            f"{problem} it returns (n, n) values for n samples ({shapes}): leave both their axes."
+            f"{problem} it returns (n, n) values for n samples ({shapes}): keep y_true and y_pred "
+            "as they are in it, or index both alike, such as y_true[:, 0] and y_pred[:, 0]."
         )
 
 
