@@ -223,10 +223,7 @@ class BaseModel(NetworkModel):
             'symmetric-weights'
         """
         if not self.history.epochs and self.record is None:
-            raise GradusError(
-                "diagnose: the model was never trained. model.check(x, y) says what settings and "
-                "data show before training."
-            )
+            raise GradusError(f"diagnose: {self._why_untrained()}")
         if x is None:
             if twins or counterfactuals:
                 raise GradusError(
@@ -246,6 +243,13 @@ class BaseModel(NetworkModel):
             sample_weight,
         )
         return diagnosis
+
+    def _why_untrained(self) -> str:
+        """Return why there is no training to diagnose, and what to call instead."""
+        return (
+            "the model was never trained. model.check(x, y) says what settings and data show "
+            "before training."
+        )
 
     # --- checks of the model and its data -------------------------------------------------------
 
