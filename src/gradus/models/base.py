@@ -222,6 +222,8 @@ class BaseModel(NetworkModel):
             >>> model.diagnose().faults[0].code
             'symmetric-weights'
         """
+        twins = None if twins is None else flag("twins", twins)
+        counterfactuals = flag("counterfactuals", counterfactuals)
         if not self.history.epochs and self.record is None:
             raise GradusError(f"diagnose: {self._why_untrained()}")
         if x is None:
@@ -237,7 +239,7 @@ class BaseModel(NetworkModel):
             y,
             validation_data,
             twins,
-            flag("counterfactuals", counterfactuals),
+            counterfactuals,
             seed,
             ignore,
             sample_weight,
