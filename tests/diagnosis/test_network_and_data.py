@@ -253,6 +253,9 @@ def test_strict_refuses_a_fault_and_no_note():
         faulty.fit(X, LABELS, epochs=1, verbose=False, strict=True)
     assert refused.value.code == "output-loss"
     assert faulty.history.epochs == 0
+    twice = gr.Model(gr.Sequential([gr.Dense(1, "softmax")]), "mse")
+    with pytest.raises(FaultError, match=r"reached\..* Also softmax-of-one: The output is the"):
+        twice.fit(X, VALUES, epochs=1, verbose=False, strict=True)
     odd = gr.Model(gr.Sequential(list(mlp(activation=None))), LOSS)
     history = odd.fit(X, LABELS, epochs=1, verbose=False, strict=True)
     assert found(history.findings) == [("note", "hidden-linear", "dense")]

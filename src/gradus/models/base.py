@@ -277,14 +277,15 @@ class BaseModel(NetworkModel):
             The task, and the record of the experiment before its training.
 
         Raises:
-            FaultError: for the first fault, if `strict`.
+            FaultError: for faults, if `strict`: the first in full, and what others there are.
         """
         task = self.checked_task(data)
         record = self.record_before(task, data)
         diagnosis = examine(record, ignore)
         if strict and diagnosis.faults:
-            fault = diagnosis.faults[0]
-            raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
+            fault, *others = diagnosis.faults
+            more = "".join(f" Also {other.code}: {other.message}" for other in others)
+            raise FaultError(f"{fault}{more} To train anyway, leave out strict=True.", fault.code)
         self.add_findings(diagnosis)
         self.columns = {**self.columns, **data.columns}
         return task, record
