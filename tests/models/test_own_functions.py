@@ -42,6 +42,13 @@ def test_targets_that_would_be_compared_with_every_output_are_refused(model):
         model().fit(X, Y[:, None], validation_data=(X, Y), **SILENT)
 
 
+def test_shapes_that_a_function_cannot_compare_are_those_of_a_sample():
+    with pytest.raises(
+        ShapeError, match=r"squared .* of shape \(\) with an output of shape \(2,\)"
+    ):
+        gr.Model(gr.Dense(2), squared).fit(X, Y, **SILENT)
+
+
 def test_a_metric_of_ones_own_is_checked_too():
     net = gr.Sequential([gr.Dense(1), gr.Flatten()])
     model = gr.Model(net, lambda y, p: (y - p[:, 0]) ** 2, metrics=[squared])

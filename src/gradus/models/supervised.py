@@ -208,7 +208,18 @@ def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> Non
 def _second_axis(loss: Loss, y: np.ndarray, outputs: tuple[int, ...], count: int) -> Any:
     """Return the length of the second axis of what a loss returns for some samples, if any."""
     shapes = ((count, *y.shape[1:]), y.dtype), ((count, *outputs), np.float32)
-    return jax.eval_shape(loss.values, *(jax.ShapeDtypeStruct(*of) for of in shapes)).shape[1:2]
+    try:
+        values = jax.eval_shape(loss.values, *(jax.ShapeDtypeStruct(*of) for of in shapes))
+    except GradusError:
+        raise
+    except (TypeError, ValueError) as error:
+        if "broadcasting" not in str(error):
+            raise
+        raise ShapeError(
+            f"{loss.name} cannot compare a target of shape {y.shape[1:]} with an output of shape "
+            f"{outputs}: give both one shape."
+        ) from None
+    return values.shape[1:2]
 
 
 def _logits(heads: Any) -> Any:
