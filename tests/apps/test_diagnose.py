@@ -233,6 +233,19 @@ def test_what_is_no_log_is_one_sentence(gradus, log, work, content, message):
     assert (status, message in json.loads(out)["error"]) == (1, True)
 
 
+def test_a_file_of_a_run_is_no_log(gradus, run):
+    for name in ("record.json", "experiment.toml"):
+        status, _, err = gradus("diagnose", f"{run}/{name}")
+        assert (status, "of a saved model: name its folder, 'mine'" in err) == (1, True), err
+
+
+@pytest.mark.parametrize("command", [("diagnose", "--counterfactuals"), ("repair",)])
+def test_nothing_is_trained_again_from_a_log(gradus, log, command):
+    status, _, err = gradus(command[0], log("history.json", loss=SOUND), *command[1:])
+    assert status == 1
+    assert "has curves alone, so nothing can be trained again: gradus diagnose history.json" in err
+
+
 def test_a_file_that_is_missing_is_named(gradus, log):
     log("history.json", loss=SOUND)
     status, _, err = gradus("diagnose", "histroy.json")

@@ -69,6 +69,10 @@ def test_rows_that_occur_twice_by_nature_are_a_note_and_few_different_ones_nothi
     training, validation = gr.data.split(len(x), 0.2)
     diagnosis = check(x[training], y[training], (x[validation], y[validation]))
     assert found(diagnosis) == [("note", "leak-rows")]
+    assert "as validation_split" not in diagnosis[0].remedy  # which is how they were split
+    names = {"np": np, "x": x, "y": y}
+    exec(diagnosis[0].remedy.partition("rows: ")[2][:-1], names)  # noqa: S102 - it is our own code
+    assert (names["x"].shape, names["y"].shape) == (X.shape, Y.shape)
 
 
 def test_a_split_compares_its_own_rows():

@@ -155,6 +155,24 @@ def test_steps_are_short_though_a_little_was_learned():
     assert codes(slow(1e-4, left=0.25)) == []
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "moved", "words"),
+    [
+        ("Adam", 1e-6, 3e-6, "a thousand times the rate, 0.001."),
+        ("Adam", 3e-6, 3e-6, "a hundred times the rate, 0.0003."),  # 0.003 is above the usual
+        ("Adam", 1e-5, 3e-4, "ten times the rate, 0.0001."),
+        ("Adam", 1e-3, 3e-6, "ten times the rate, 0.01."),
+        ("SGD", 1e-6, 3e-6, "a thousand times the rate, 0.001."),
+        ("Mine", 1e-6, 3e-6, "ten times the rate, 1e-05."),
+    ],
+)
+def test_a_rate_that_is_far_too_low_grows_by_what_the_steps_lack(optimizer, rate, moved, words):
+    made = slow(moved)
+    settings = dataclasses.replace(made.settings, optimizer=optimizer, learning_rate=rate)
+    (fault,) = examine(dataclasses.replace(made, settings=settings)).faults
+    assert fault.remedy == f"Use {words}"
+
+
 def test_long_first_steps_explain_a_loss_that_stays_high():
     assert codes(slow(0.2, start=2.0, left=2.0)) == [("fault", "rate-high")]
     assert codes(slow(5e-3, start=2.0, left=2.0)) == [("fault", "not-learning")]

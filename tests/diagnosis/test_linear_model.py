@@ -183,6 +183,23 @@ def test_what_still_falls_had_too_few_epochs_however_few_and_whoever_ended_it():
     assert codes(trained(falls, linear=0.5, stopped="patience")) == []
 
 
+def test_what_is_left_is_compared_with_the_limit_that_found_it():
+    for losses, linear, limit in ((1.0, 0.2, 0.3), (0.4, 0.02, None)):
+        (fault,) = examine(trained(np.linspace(losses, 0.6 * losses, 20), linear=linear)).faults
+        assert fault.code == "too-few-epochs"
+        numbers = fault.evidence["loss / constant's"]
+        assert numbers["value"] > numbers["threshold"]
+        assert limit in (None, numbers["threshold"])
+        assert ("A linear model leaves 2%." in fault.why) == (limit is None)
+
+
+def test_the_patience_that_is_suggested_is_less_than_the_epochs():
+    for epochs, words in ((2, "epochs=8, and patience=2"), (5, "=20, and patience=5"),
+                          (20, "=80, and patience=10")):  # fmt: skip
+        (fault,) = examine(trained(np.linspace(1.0, 0.6, epochs + 1)[1:])).faults
+        assert words in fault.remedy
+
+
 def test_a_rate_that_fell_too_early_is_low():
     flat = np.full(20, 0.6)
     rates = 0.01 * 0.5 ** np.arange(20)

@@ -15,7 +15,7 @@ from gradus.diagnosis.logs import diagnose_log, read_log
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine, symptoms
 from gradus.diagnosis.training import TrainingRecord
-from gradus.errors import GradusError
+from gradus.errors import DataError, GradusError
 
 FALLS = [*(0.2 + 2 * 0.7**epoch for epoch in range(20))]
 NAN = float("nan")
@@ -191,6 +191,20 @@ def test_only_the_last_of_appended_trainings_counts(tmp_path):
     path = keras_csv(tmp_path / "b.csv", loss=[1.0, 0.5])
     path.write_text(first + path.read_text().partition("\n")[2])
     assert read_log(path).loss.tolist() == [1.0, 0.5]
+
+
+def test_a_log_whose_last_epoch_comes_first_is_read_from_its_end(tmp_path):
+    path = keras_csv(tmp_path / "log.csv", loss=[0.25, 0.5, 1.0])
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(f"{2 - i}{row[1:]}" for i, row in enumerate(rows))]))
+    assert read_log(path).loss.tolist() == [1.0, 0.5, 0.25]
+
+
+def test_epochs_in_no_order_are_told(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,loss\n1,1\n3,0.5\n2,0.7\n")
+    with pytest.raises(DataError, match=r"single loss from row 3 on.* sort its rows by epoch"):
+        read_log(path)
 
 
 # --- TensorBoard, whose package is replaced ------------------------------------------------------

@@ -174,6 +174,11 @@ def test_large_targets_are_noted_where_the_output_is_linear():
     regression = gr.Dense(8, "relu"), gr.Dense(1)
     diagnosis = check(*regression, y=1e6 * VALUES, loss="mse")
     assert found(diagnosis) == [("note", "targets-unscaled", "dense_1")]
+    code = re.search(r"target = .*?transform\(y\)", diagnosis[0].remedy)[0]
+    names = {"gr": gr, "y": X[:, 0] + 11}
+    exec(code, names)  # noqa: S102 - it is what the finding says to write
+    assert names["y"].shape == (len(X), 1)
+    assert abs(names["y"].mean()) < 1e-4
     assert found(check(*regression, y=VALUES, loss="mse")) == []
 
 
@@ -248,6 +253,9 @@ def test_strict_refuses_a_fault_and_no_note():
         faulty.fit(X, LABELS, epochs=1, verbose=False, strict=True)
     assert refused.value.code == "output-loss"
     assert faulty.history.epochs == 0
+    twice = gr.Model(gr.Sequential([gr.Dense(1, "softmax")]), "mse")
+    with pytest.raises(FaultError, match=r"reached\..* Also softmax-of-one: The output is the"):
+        twice.fit(X, VALUES, epochs=1, verbose=False, strict=True)
     odd = gr.Model(gr.Sequential(list(mlp(activation=None))), LOSS)
     history = odd.fit(X, LABELS, epochs=1, verbose=False, strict=True)
     assert found(history.findings) == [("note", "hidden-linear", "dense")]

@@ -247,6 +247,13 @@ def test_what_is_not_known_is_said_once(limit, training):
     assert limit in sentence
 
 
+def test_a_training_that_diverged_at_once_had_no_time_for_statistics():
+    for probes, words in ((True, "remedy of the divergence."), (False, "probes=True.")):
+        model = regression(1e30, epochs=1, probes=probes, batch_size=4)
+        (limit,) = model.diagnose().limits
+        assert limit.endswith(words)
+
+
 def test_an_accuracy_tells_what_a_loss_of_ones_own_does_not():
     own = dataclasses.replace(OUTPUT, loss="mine")
     assert said(outputs=(own,), accuracy=np.full(40, 0.9)) == []

@@ -8,6 +8,8 @@ import pytest
 import gradus as gr
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import (
+    InputRecord,
+    LayerRecord,
     OutputRecord,
     RecurrenceRecord,
     SettingsRecord,
@@ -69,13 +71,13 @@ def test_where_the_first_steps_have_another_way_nothing_is_said():
     assert carried(halving(), x=X[:, :7]) is None  # too short
 
 
-def examined(carried, told=0.3, loss=0.9, optimizer_moves=True):
+def examined(carried, told=0.3, loss=0.9, optimizer_moves=True, **facts):
     targets = TargetRecord(100, 0, 1, 0.5, 0.5, {"mean_squared_error": 1.0})
     output = OutputRecord("output", None, "linear", "", (1,), "mean_squared_error", None,
                           "values", {}, targets)  # fmt: skip
     losses = np.full(20, loss)
     training = TrainingRecord(20, "", losses, losses, {}, losses, np.arange(1, 21), {}, {})
-    record = Record(outputs=(output,), settings=SettingsRecord("Adam", 0.01, 10, 100))
+    record = Record(outputs=(output,), settings=SettingsRecord("Adam", 0.01, 10, 100), **facts)
     found = RecurrenceRecord("lstm", 60, carried, told, None)
     return examine(dataclasses.replace(record, training=training, recurrence=found))
 
@@ -90,6 +92,15 @@ def test_forgetting_is_a_fault_only_where_the_first_steps_would_help():
     assert examined(0.03).findings == ()
     assert examined(1e-4, told=0.99).findings == ()  # they do not tell the target
     assert examined(1e-4, loss=0.4).findings == ()  # the network has learned it
+
+
+@pytest.mark.parametrize(("constant", "is_told"), [(0.9, True), (0.3, False)])
+def test_codes_that_are_mostly_padding_are_to_be_skipped(constant, is_told):
+    codes = InputRecord("x", 100, True, 1.0, 1.0, 1.0, constant, columns=60, shape=(60,))
+    embedding = LayerRecord("embedding", "Embedding", "", 8, 60, None, False)
+    (finding,) = examined(1e-4, inputs=(codes,), layers=(embedding,)).faults
+    assert ("mask_zero=True" in finding.remedy) == is_told
+    assert "gr.Bidirectional" in finding.remedy
 
 
 def test_a_training_that_forgets_has_the_record_and_one_that_does_not_has_none(tmp_path):

@@ -78,6 +78,8 @@ def test_what_needs_data_says_so():
         trained.diagnose(counterfactuals=True)
     with pytest.raises(gr.GradusError, match="counterfactuals"):
         trained.diagnose(X, Y, counterfactuals="yes")
+    with pytest.raises(gr.GradusError, match="twins"):
+        trained.diagnose(X, Y, twins="yes")
 
 
 # --- what outcomes make of findings, without any training -----------------------------------------

@@ -9,6 +9,7 @@ import pytest
 from gradus.apps.output import Output
 from gradus.data import TablePreprocessor
 from gradus.data.columns.usefulness import why_not_general
+from gradus.diagnosis.symptoms.data.leak_rows import REMOVE
 from gradus.experiments.settings.commands import with_flag_names
 from gradus.streams import worded
 from gradus.train.history import History
@@ -30,6 +31,7 @@ from gradus.train.progress import TrainingProgress
         ('Use metrics=["mae", "r2"].', "Use --metrics mae,r2."),
         ("Otherwise leave it out: np.delete(x, 3, axis=1).", "out: --drop-columns with its name."),
         ("and std 1: (x - x.mean(0)) / x.std(0).", "1: --scaling standard."),
+        (f"Now. {REMOVE}", "Before the split, remove repeated rows from the file."),
         ('try class_weight="balanced".', "try --class-weight balanced."),
         ("column 'a': 'k.A.' is; if so: missing=['k.A.']", "if so: --missing 'k.A.'"),
         ("column 'a': '1.10' is; if names, say so: kind='text'", "write --column 'a=text'"),

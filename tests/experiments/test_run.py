@@ -231,8 +231,9 @@ def test_what_is_no_run_is_answered(cat_run, cats, tmp_path, monkeypatch):
     (tmp_path / "empty").mkdir()
     assert gr.load("cats-1").folder == gr.load("runs/cats-1").folder
     for path, words in (
-        ("alone", "a model that was saved alone, which takes the network's own inputs: write "
-         "gr.Model.load('alone')"),
+        ("alone", "a model that was saved alone, which takes the network's own inputs. In "
+         "Python, load it with model = gr.Model.load('alone'), and call model.predict(x), "
+         "model.diagnose(x, y), or gr.repair(model, x, y)."),
         ("cut", "gradus train --resume cut"),
         ("sweep", "gradus sweep --resume sweep"),
         ("runs", "name one of them, such as 'runs/cats-1'"),

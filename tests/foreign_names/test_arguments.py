@@ -64,6 +64,7 @@ class Misspelled(gr.Dense):
             lambda: gr.data.TablePreprocessor().fit({"a": [1, 2]}),
             "is made by its fit: write TablePreprocessor.fit(…).",
         ),
+        (lambda: gr.data.Target(X), "is made by its fit: write Target.fit(…)."),
         (lambda: gr.data.load("iris").xy(), "xy needs preprocessor: write xy(preprocessor=…)."),
         # A class method of an object would leave that as it is.
         (

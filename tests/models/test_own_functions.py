@@ -42,6 +42,13 @@ def test_targets_that_would_be_compared_with_every_output_are_refused(model):
         model().fit(X, Y[:, None], validation_data=(X, Y), **SILENT)
 
 
+def test_shapes_that_a_function_cannot_compare_are_those_of_a_sample():
+    with pytest.raises(
+        ShapeError, match=r"squared .* of shape \(\) with an output of shape \(2,\)"
+    ):
+        gr.Model(gr.Dense(2), squared).fit(X, Y, **SILENT)
+
+
 def test_a_metric_of_ones_own_is_checked_too():
     net = gr.Sequential([gr.Dense(1), gr.Flatten()])
     model = gr.Model(net, lambda y, p: (y - p[:, 0]) ** 2, metrics=[squared])
@@ -83,7 +90,9 @@ def test_pairs_of_samples_that_a_function_makes_itself_are_refused():
         return (y[:, 0] - p) ** 2
 
     for model in (gr.Model(gr.Dense(1), pairs), gr.Model(gr.Dense(1), "mse", metrics=[pairs])):
-        with pytest.raises(ShapeError, match=r"pairs compares .* it returns \(n, n\) values"):
+        with pytest.raises(
+            ShapeError, match=r"pairs compares .* it returns \(n, n\) .* index both alike"
+        ):
             model.fit(X, Y[:, None], **SILENT)
     several = gr.Model(gr.Dense(1), lambda y, p: jnp.concatenate([(y - p) ** 2] * 3, axis=1))
     several.fit(X, Y[:, None], **SILENT)

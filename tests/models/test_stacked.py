@@ -140,3 +140,13 @@ def test_bad_input():
         made().pretrain(X, epochs=1.5, **QUIET)
     with pytest.raises(DataError, match="its input"):
         made().fit(X, Y, **QUIET)
+
+
+def test_a_diagnosis_after_pretraining_alone_says_what_was_trained():
+    model = made()
+    with pytest.raises(GradusError, match="never trained"):
+        model.diagnose()
+    model.pretrain(X, epochs=[0, 1], **QUIET)
+    with pytest.raises(GradusError, match=r"only single .*phases\['autoencoder_2'\].findings"):
+        model.diagnose()
+    assert model.phases["autoencoder_2"].findings is not None

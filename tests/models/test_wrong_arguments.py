@@ -93,6 +93,29 @@ def test_penalty_and_loss_weights_are_checked_where_written():
             gr.Model(net, "mse", **settings)
 
 
+@pytest.mark.parametrize(
+    ("loss", "settings", "words"),
+    [
+        ({"kind": "mse", "value": "mse"}, {"loss_weights": {"val": 0.5}}, "'val'.*mean 'value'"),
+        ({"kind": "mse", "value": "mse"}, {"metrics": {"kin": ["mae"]}}, "'kin'.*mean 'kind'"),
+        (["mse", "mse"], {"loss_weights": {"value": 0.5}}, "'value'. Known: 0, 1"),
+        (["mse", "mse"], {"loss_weights": [1.0, 0.5, 2.0]}, "3 entries, but there are 2 losses"),
+        ("mse", {"metrics": {"mae": []}}, "there is one loss: leave out the names"),
+    ],
+)
+def test_weights_and_metrics_of_an_output_without_a_loss_are_refused(loss, settings, words):
+    net = gr.Sequential([gr.Dense(1)])
+    with pytest.raises(GradusError, match=words):
+        gr.Model(net, loss, **settings)
+
+
+def test_weights_and_metrics_may_leave_outputs_out():
+    net, loss = gr.Sequential([gr.Dense(1)]), {"kind": "mse", "value": "mse"}
+    task = gr.Model(net, loss, loss_weights={"value": 0.5}, metrics={"kind": ["mae"]}).task
+    assert [part.weight for part in task.objectives.values()] == [1.0, 0.5]
+    assert [len(part.metrics) for part in task.objectives.values()] == [1, 0]
+
+
 def test_a_fit_that_failed_at_a_shape_leaves_the_model_open_for_another():
     model = gr.Model(gr.Sequential([gr.LSTM(2), gr.Dense(1)]), "mse")
     with pytest.raises(ShapeError):

@@ -30,7 +30,7 @@ def diagnose_run(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosi
         GradusError: if there is none, it is damaged, or nothing can be told of it.
     """
     if (log := find_log(name)) is not None:
-        return {"log": str(log)}, logs.diagnose_log(log, ignore)
+        return {"log": str(log)}, _diagnose_log(log, ignore)
     folder = runs.find_run(name)
     source = {"run": str(folder)}
     saved = _checkpoint_alone(folder)
@@ -41,6 +41,26 @@ def diagnose_run(name: str, ignore: list[str]) -> tuple[dict[str, Any], Diagnosi
     found = model.diagnose(ignore=ignore)
     hints = _how_to_resume(folder) if model.history.stopped == "interrupted" else []
     return source, Diagnosis(found, [*found.limits, *hints])
+
+
+def _diagnose_log(log: Path, ignore: list[str]) -> Diagnosis:
+    """Return what a log shows; for a file that gradus wrote itself, the error names its folder."""
+    try:
+        return logs.diagnose_log(log, ignore)
+    except DataError:
+        if log.is_file() and _is_ours(log.parent):
+            raise DataError(
+                f"{str(log)!r} is a file of a run, or of a saved model: name its folder, "
+                f"{str(log.parent)!r}."
+            ) from None
+        raise
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder holds a run, a model, or a checkpoint."""
+    return bool(runs.kind_of_run(folder)) or any(
+        _has(folder, name) for name in (runs.RECORD, MODEL, CHECKPOINT)
+    )
 
 
 def prove_run(
@@ -81,8 +101,7 @@ def find_log(name: str | Path) -> Path | None:
         near = nearest(path.name, [entry.name for entry in path.parent.glob("*")])
         hint = f" Did you mean {str(path.with_name(near))!r}?" if near else ""
         raise DataError(f"There is no file {str(path)!r}.{hint}")
-    ours = (runs.RECORD, MODEL, CHECKPOINT)
-    if path.is_dir() and (runs.kind_of_run(path) or any(_has(path, name) for name in ours)):
+    if path.is_dir() and _is_ours(path):
         return None
     return log_files.locate_log(path)
 

@@ -33,11 +33,17 @@ def _of_epochs(record: Record) -> Iterator[str]:
 
 
 def _of_statistics(record: Record) -> Iterator[str]:
-    if record.training is not None and not len(record.training.epoch):
+    training = record.training
+    if training is None or len(training.epoch):
+        return
+    unjudged = "so dead or saturated units, gradients, and steps are not judged"
+    if training.stopped == "diverged" and training.weights:
         yield (
-            "Layer statistics were not recorded, so dead or saturated units, gradients, and steps "
-            "are not judged: train with probes=True."
+            f"Training diverged before layer statistics were recorded, {unjudged}: train again "
+            "with the remedy of the divergence."
         )
+    else:
+        yield f"Layer statistics were not recorded, {unjudged}: train with probes=True."
 
 
 def _of_outputs(record: Record) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +58,8 @@ def read_log(path: str | Path) -> TrainingRecord:
 
     Values within an epoch are averaged. An epoch without a value has that of the epoch before.
     Where the log counts only steps, its losses are the parts of one epoch. A file to which several
-    trainings were appended is read from where its epochs last begin again.
+    trainings were appended is read from where its epochs last begin again; one whose last epoch
+    comes first, from its end.
 
     Args:
         path: of a Keras history as JSON, the CSV of Keras's or Lightning's CSVLogger, Hugging
@@ -76,6 +78,8 @@ def read_log(path: str | Path) -> TrainingRecord:
     if loss is None:
         raise _no_loss(where, names)
     epochs = _epochs(rows, names, loss)
+    if _descends(rows, epochs, loss):
+        rows, epochs = rows[::-1], epochs[::-1]
     start = _last_start(rows, epochs, loss)
     rows, epochs = rows[start:], epochs[start:]
     if _named(names, STEPS) is None and len(set(epochs)) == len(epochs):
@@ -84,7 +88,21 @@ def read_log(path: str | Path) -> TrainingRecord:
     known = {name: points for name, points in columns.items() if points}
     if loss not in known:
         raise _not_numbers(where, loss, rows)
+    if start and len(known[loss]) < 2 and len(known[loss][epochs[0]]) < 2:
+        raise DataError(
+            f"{where} has a single loss from row {start + 1} on, where its epochs last begin "
+            "again: sort its rows by epoch, or leave out that row."
+        )
     return _make_record(known, loss, where)
+
+
+def is_log(path: Path) -> bool:
+    """Return whether a file can be read as the log of a training."""
+    try:
+        read_log(path)
+    except DataError:
+        return False
+    return True
 
 
 # --- from rows to columns ----------------------------------------------------------------------
@@ -155,6 +173,14 @@ def _last_start(rows: Sequence[Row], epochs: Sequence[int], loss: str) -> int:
             start = index
         before = epoch
     return start
+
+
+def _descends(rows: Sequence[Row], epochs: Sequence[int], loss: str) -> bool:
+    """Return whether the last epoch comes first, as in a table that was sorted that way."""
+    own = [
+        epoch for row, epoch in zip(rows, epochs, strict=True) if _number(row.get(loss)) is not None
+    ]
+    return len(own) > 2 and all(later < before for before, later in itertools.pairwise(own))
 
 
 def _with_loss(row: Row, loss: str) -> Row:

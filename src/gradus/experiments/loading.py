@@ -83,8 +83,9 @@ def _what_else(folder: Path) -> str:
     """Return what a folder holds instead of a run, and what to write then; "" if unknown."""
     if files.current_path(folder, MODEL).exists():
         return (
-            "a model that was saved alone, which takes the network's own inputs: write "
-            f"gr.Model.load({str(folder)!r})."
+            "a model that was saved alone, which takes the network's own inputs. In Python, load "
+            f"it with model = gr.Model.load({str(folder)!r}), and call model.predict(x), "
+            "model.diagnose(x, y), or gr.repair(model, x, y)."
         )
     if files.current_path(folder, checkpoint.MANIFEST).exists():
         if runs.kind_of_run(folder.parent):

@@ -10,6 +10,7 @@ from typing import Any
 
 from gradus import files, manifests
 from gradus.data.table_sources import source_name
+from gradus.diagnosis.logs import is_log
 from gradus.errors import SavedError, nearest
 from gradus.experiments.settings import experiment_file
 from gradus.experiments.settings.commands import format_command
@@ -111,9 +112,15 @@ def _no_folder(path: Path) -> str:
     """Return what to write instead of a file where the folder of a run is wanted."""
     if is_finished(path.parent):
         return f"{str(path)!r} is a file of a run: name its folder, {str(path.parent)!r}."
+    train = format_command("train", path)
+    if is_log(path):
+        return (
+            f"{str(path)!r} is a file, not the folder of a run. As the log of a training it has "
+            f"curves alone, so nothing can be trained again: {format_command('diagnose', path)} "
+            f"says what they show. As a table of data, it makes a run: {train}"
+        )
     return (
-        f"{str(path)!r} is a file, not the folder of a run. To train on it and make a run: "
-        f"{format_command('train', path)}"
+        f"{str(path)!r} is a file, not the folder of a run. To train on it and make a run: {train}"
     )
 
 

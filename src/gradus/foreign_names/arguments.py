@@ -16,7 +16,7 @@ R = TypeVar("R")
 T = TypeVar("T", bound=type)
 
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_FITTED = ("TablePreprocessor",)  # classes that are not made by their arguments
+_FITTED = ("TablePreprocessor", "Target")  # classes that are not made by their arguments
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 

@@ -222,11 +222,10 @@ class BaseModel(NetworkModel):
             >>> model.diagnose().faults[0].code
             'symmetric-weights'
         """
+        twins = None if twins is None else flag("twins", twins)
+        counterfactuals = flag("counterfactuals", counterfactuals)
         if not self.history.epochs and self.record is None:
-            raise GradusError(
-                "diagnose: the model was never trained. model.check(x, y) says what settings and "
-                "data show before training."
-            )
+            raise GradusError(f"diagnose: {self._why_untrained()}")
         if x is None:
             if twins or counterfactuals:
                 raise GradusError(
@@ -240,12 +239,19 @@ class BaseModel(NetworkModel):
             y,
             validation_data,
             twins,
-            flag("counterfactuals", counterfactuals),
+            counterfactuals,
             seed,
             ignore,
             sample_weight,
         )
         return diagnosis
+
+    def _why_untrained(self) -> str:
+        """Return why there is no training to diagnose, and what to call instead."""
+        return (
+            "the model was never trained. model.check(x, y) says what settings and data show "
+            "before training."
+        )
 
     # --- checks of the model and its data -------------------------------------------------------
 
@@ -271,14 +277,15 @@ class BaseModel(NetworkModel):
             The task, and the record of the experiment before its training.
 
         Raises:
-            FaultError: for the first fault, if `strict`.
+            FaultError: for faults, if `strict`: the first in full, and what others there are.
         """
         task = self.checked_task(data)
         record = self.record_before(task, data)
         diagnosis = examine(record, ignore)
         if strict and diagnosis.faults:
-            fault = diagnosis.faults[0]
-            raise FaultError(f"{fault} To train anyway, leave out strict=True.", fault.code)
+            fault, *others = diagnosis.faults
+            more = "".join(f" Also {other.code}: {other.message}" for other in others)
+            raise FaultError(f"{fault}{more} To train anyway, leave out strict=True.", fault.code)
         self.add_findings(diagnosis)
         self.columns = {**self.columns, **data.columns}
         return task, record

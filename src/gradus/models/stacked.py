@@ -25,6 +25,8 @@ from gradus.nn.layers.dense import Dense
 from gradus.nn.network import copy_structure
 from gradus.train.history import History
 
+PRETRAINED = "Pre-trained"  # how the note on a phase begins
+
 
 class StackedAutoencoder(BaseAutoencoder):
     """An autoencoder of several layers that is pre-trained greedily, one layer at a time.
@@ -190,6 +192,18 @@ class StackedAutoencoder(BaseAutoencoder):
         self.phases["fine_tuning"] = super().fit(x, y, **options)
         return self.history
 
+    def _why_untrained(self) -> str:
+        if not any(note.startswith(PRETRAINED) for note in self.history.notes):
+            return super()._why_untrained()
+        trained = [name for name, history in self.phases.items() if history.epochs]
+        why = (
+            "only single layers were trained, by pretrain. fit(x) trains the whole, which can be "
+            "diagnosed then."
+        )
+        if trained:  # a saved model has no phases
+            why += f" What pretrain showed is in model.phases[{trained[0]!r}].findings."
+        return why
+
     def classifier(
         self,
         units: int,
@@ -278,7 +292,7 @@ def _phase_note(name: str, inputs: int, units: int, history: History) -> str:
     """Return the losses of a phase in a sentence."""
     first, last = history["loss"][0], history["loss"][-1]
     return (
-        f"Pre-trained {name}, {inputs} → {units}: its loss fell from {first:.4g} in the first "
+        f"{PRETRAINED} {name}, {inputs} → {units}: its loss fell from {first:.4g} in the first "
         f"epoch to {last:.4g} in the last."
     )
 

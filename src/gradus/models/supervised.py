@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from gradus.checks import as_items, number
-from gradus.errors import GradusError, ShapeError
+from gradus.errors import GradusError, ShapeError, unknown
 from gradus.nn import activations, penalties
 from gradus.nn.layer import Layer, named_layers
 from gradus.nn.layers.containers import Sequential
@@ -42,17 +42,47 @@ def make_supervised(
     Raises:
         GradusError: for an unknown name, or weights and metrics that do not match the losses.
     """
+    several: dict[Any, Any] | None = None
+    if isinstance(loss, dict):
+        several = loss
+    elif isinstance(loss, list | tuple):
+        several = dict(enumerate(loss))
+    given = {"loss_weights": loss_weights, "metrics": metrics}
+    for argument, values in given.items():
+        _check_entries(values, several, argument)
 
     def objective(key: Any, part: Any) -> OutputObjective:
-        weight = _entry_of(loss_weights, key, "loss_weights")
-        return _make_objective(part, _entry_of(metrics, key, "metrics"), weight)
+        weight, measured = (_entry_of(values, key, name) for name, values in given.items())
+        return _make_objective(part, measured, weight)
 
     penalty = None if penalty is None else penalties.get(penalty)
-    if isinstance(loss, dict):
-        return Supervised({key: objective(key, part) for key, part in loss.items()}, penalty)
-    if isinstance(loss, list | tuple):
-        return Supervised(tuple(objective(*pair) for pair in enumerate(loss)), penalty)
-    return Supervised(_make_objective(loss, metrics, loss_weights), penalty)
+    if several is None:
+        return Supervised(_make_objective(loss, metrics, loss_weights), penalty)
+    objectives = {key: objective(key, part) for key, part in several.items()}
+    return Supervised(objectives if several is loss else tuple(objectives.values()), penalty)
+
+
+def _check_entries(values: Any, several: dict[Any, Any] | None, argument: str) -> None:
+    """Check that every entry of weights or metrics is that of an output with a loss.
+
+    An entry of another name would be left out without a word.
+    """
+    if isinstance(values, dict) and values and several is None:
+        raise GradusError(
+            f"{argument}={values!r} has entries for several outputs, but there is one loss: leave "
+            "out the names, or give a dict of losses, one for each output."
+        )
+    if several is None:
+        return
+    if isinstance(values, dict):
+        for key in values:
+            if key not in several:
+                raise unknown(f"output in {argument}", key, map(str, several))
+    elif isinstance(values, list | tuple) and len(values) > len(several):
+        raise GradusError(
+            f"{argument} has {len(values)} entries, but there are {len(several)} losses: write one "
+            "for each."
+        )
 
 
 def _entry_of(values: Any, key: Any, argument: str) -> Any:
@@ -170,14 +200,26 @@ def _check_samples_stay_apart(loss: Loss, y: Any, shape: Any, where: str) -> Non
             raise ShapeError(f"{problem} {shapes}: write {where}{index}.")
     if all(_second_axis(loss, y, outputs, count) == (count,) for count in (3, 4)):
         raise ShapeError(
-            f"{problem} it returns (n, n) values for n samples ({shapes}): leave both their axes."
+            f"{problem} it returns (n, n) values for n samples ({shapes}): keep y_true and y_pred "
+            "as they are in it, or index both alike, such as y_true[:, 0] and y_pred[:, 0]."
         )
 
 
 def _second_axis(loss: Loss, y: np.ndarray, outputs: tuple[int, ...], count: int) -> Any:
     """Return the length of the second axis of what a loss returns for some samples, if any."""
     shapes = ((count, *y.shape[1:]), y.dtype), ((count, *outputs), np.float32)
-    return jax.eval_shape(loss.values, *(jax.ShapeDtypeStruct(*of) for of in shapes)).shape[1:2]
+    try:
+        values = jax.eval_shape(loss.values, *(jax.ShapeDtypeStruct(*of) for of in shapes))
+    except GradusError:
+        raise
+    except (TypeError, ValueError) as error:
+        if "broadcasting" not in str(error):
+            raise
+        raise ShapeError(
+            f"{loss.name} cannot compare a target of shape {y.shape[1:]} with an output of shape "
+            f"{outputs}: give both one shape."
+        ) from None
+    return values.shape[1:2]
 
 
 def _logits(heads: Any) -> Any:

@@ -30,6 +30,7 @@ from gradus.data.targets.encoding import (
 )
 from gradus.data.targets.values import as_column, as_outputs, as_rows, column_names_of, is_wide
 from gradus.errors import DataError, four_digits
+from gradus.foreign_names.arguments import explain_methods
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 MOST_LETTERS = 80  # of the names of classes in a description
 
 
+@explain_methods
 @dataclass(frozen=True)
 class Target:
     """The task of a target, and the encoding of its values for a network.

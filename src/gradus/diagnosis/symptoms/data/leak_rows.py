@@ -20,6 +20,10 @@ CATEGORY = "leak"
 SHARE, FEWEST = 0.01, 5
 MORE, PROVED = 3.0, 0.05
 USUAL, ALL, DIFFERENT = 0.1, 0.9, 0.6
+REMOVE = (
+    "Before the split, remove repeated rows: rows = np.unique(x, axis=0, return_index=True)[1]; "
+    "x, y = x[rows], y[rows]."
+)
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -45,8 +49,9 @@ def _find_in(compared: PartComparison) -> Iterator[Finding]:
             f"samples. Within training, {once} of the rows {occur} twice."
         ),
         remedy=(
-            f"Use other rows for {part}, as validation_split=0.2 does, and remove repeated ones "
-            "first: np.unique(x, axis=0, return_index=True)."
+            f"Use other rows for {part}, as validation_split=0.2 does. {REMOVE}"
+            if is_proved
+            else REMOVE  # a random split of repeated rows does the same
         ),
         severity="fault" if is_proved else "note",
         evidence={f"rows of {part} in training": {"value": share, "threshold": SHARE}},

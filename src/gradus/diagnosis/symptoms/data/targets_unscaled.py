@@ -36,7 +36,11 @@ def find(record: Record) -> Iterator[Finding]:
                     "A new network predicts numbers near 0, so its first errors and gradients are "
                     "large. Steps are too long, or learning the mean takes most of the training."
                 ),
-                remedy="Subtract the mean and divide by the std: gr.data.Target does both.",
+                remedy=(
+                    'Standardize them: target = gr.data.Target.fit(y, "regression"); '
+                    "y = target.transform(y). Then target.inverse(model.predict(x)) has the units "
+                    "of y again."
+                ),
                 severity="fault" if harmed else record.doubt if size > HUGE else "note",
                 layer=output.layer,
                 evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},

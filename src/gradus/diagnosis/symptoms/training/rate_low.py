@@ -12,6 +12,7 @@ must have been learned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +20,8 @@ import numpy as np
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import SettingsRecord
+from gradus.optim.optimizers import REGISTRY
 
 CATEGORY = "learning-rate-low"
 UNLESS = (
@@ -55,6 +58,7 @@ FALLS, FALLS_LEARNED = 0.03, 0.1  # in the last quarter
 STILL_FALLS = 1e-3  # where a linear model says that more could be learned
 DECAYED = 0.02  # of the largest rate
 STILL = 1e-8  # where no gradient arrives, whatever the rate
+TIMES = {1: "ten", 2: "a hundred", 3: "a thousand", 4: "ten thousand"}  # by the power of ten
 NEAR, FAR = 0.05, 0.3  # of their size, distances that the steps of a whole training may cover
 
 
@@ -86,6 +90,7 @@ def find(record: Record) -> Iterator[Finding]:
         falls |= training.loss[-1] < (1 - FALLS) * training.loss[0]
     if not STILL < moved < limit or not falls or (learned and far):
         return
+    power = _suggested_power(settings, limit / moved)
     yield Finding(
         message=(
             f"A step of {settings.optimizer} at a rate of {settings.learning_rate:g} moves the "
@@ -95,7 +100,7 @@ def find(record: Record) -> Iterator[Finding]:
             f"{record.remaining_in_words} Training ends long before steps this short reach a "
             "minimum; longer ones can."
         ),
-        remedy=f"Use ten times the rate, {settings.learning_rate * 10:g}.",
+        remedy=f"Use {TIMES[power]} times the rate, {settings.learning_rate * 10**power:g}.",
         kind="dynamic",
         chart=loss_chart(record),
         evidence={
@@ -103,6 +108,23 @@ def find(record: Record) -> Iterator[Finding]:
             "loss / constant's": {"value": remaining, "threshold": REMAINS},
         },
     )
+
+
+def _suggested_power(settings: SettingsRecord, short: float) -> int:
+    """Return the power of ten by which the rate should grow, at least one.
+
+    It brings the steps to about the limit, up to the rate that the optimizer has by default: an
+    update of most rules is proportional to the rate.
+
+    Args:
+        settings: of the training.
+        short: how many times shorter than the limit its steps are.
+    """
+    usual, rate = 0.0, settings.learning_rate
+    if settings.optimizer.lower() in REGISTRY:
+        usual = getattr(REGISTRY.find(settings.optimizer), "learning_rate", 0.0)
+    most = math.floor(math.log10(usual / rate) + 1e-6) if usual > rate > 0 else 1
+    return max(1, min(round(math.log10(short)), most, max(TIMES)))
 
 
 def _decayed(record: Record) -> Finding | None:

@@ -26,6 +26,7 @@ UNLESS = (
     "rate-low",
 )
 SMALL = 1e-2
+PADDED = 0.5  # of the steps, with the same code in every sample
 
 
 def find(record: Record) -> Iterator[Finding]:
@@ -45,11 +46,26 @@ def find(record: Record) -> Iterator[Finding]:
             f"model of the first quarter alone leaves {found.told:.0%} of a constant's loss."
         ),
         remedy=(
-            "Read in both directions with gr.Bidirectional(gr.LSTM(16)), or shorten the "
-            "sequences. An LSTM or a GRU remembers more than a SimpleRNN."
+            f"{_skip_padding(record)}Read in both directions with gr.Bidirectional(gr.LSTM(16)), "
+            "or shorten the sequences. An LSTM or a GRU remembers more than a SimpleRNN."
         ),
         kind="dynamic",
         layer=found.layer,
         chart=loss_chart(record),
         evidence={"gradient by the first steps": {"value": found.carried, "threshold": SMALL}},
+    )
+
+
+def _skip_padding(record: Record) -> str:
+    """Return how to skip padding, if most steps of codes seem to be that; else "".
+
+    The record does not tell whether the embedding masks it already.
+    """
+    embeds = any(layer.kind == "Embedding" for layer in record.layers)
+    codes = [each for each in record.inputs if each.is_codes and each.minimum == 0]
+    if not embeds or not any(each.constant > PADDED for each in codes):
+        return ""
+    return (
+        "Most steps are the same in all samples, as padding with 0 is: set mask_zero=True in the "
+        "Embedding, with which recurrent layers skip it, if that is not set yet. "
     )

@@ -25,7 +25,7 @@ import numpy as np
 
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding
-from gradus.diagnosis.record import Record
+from gradus.diagnosis.record import FACTOR, MARGIN, Record
 from gradus.diagnosis.symptoms.training import rate_low
 from gradus.diagnosis.training import FEW, TrainingRecord
 from gradus.errors import counted
@@ -41,6 +41,7 @@ ENDED = ("diverged", "patience", "target", "interrupted")  # not by the number o
 SHORT, SHORT_FALLS, SHORT_REMAINS = 5, 0.02, 0.6  # with so few epochs, or nothing learned
 TRIED = 20  # steps; fewer are a trial
 STEADY, ENDS = 0.09, 0.1  # in the last half, if all of it falls; of the rate, at a schedule's end
+PATIENCE = 10  # epochs that are suggested, or fewer
 IMPATIENT, IMPROVED = 0.2, 0.05  # what early stopping leaves, and its best epoch's improvement
 
 
@@ -58,24 +59,30 @@ def find(record: Record) -> Iterator[Finding]:
     fall = _patience_fall(record, training) if is_impatient else _fall(record, training)
     if fall is None or (training.stopped in ENDED and not is_impatient):
         return
+    left, limit, told = remaining, fall.remains, ""
+    output = record.trailing_output
+    if remaining <= fall.remains and output is not None:  # a linear model shows that much is left
+        left, limit = record.remaining_of(output) or 0.0, FACTOR * (output.linear or 0.0) + MARGIN
+        told = f" A linear model leaves {output.linear:.0%}."
+    patience = min(PATIENCE, max(training.epochs, 2))  # a quarter of the epochs, from 8 on
     ended = "early stopping ended training while the loss" if is_impatient else "the loss"
     yield Finding(
         message=(
             f"After {counted(training.epochs, 'epoch')}, {ended} was still falling: by "
             f"{fall.share:.0%} in the last {fall.part}."
         ),
-        why=(f"{record.remaining_in_words} More training is the simplest remedy."),
+        why=f"{record.remaining_in_words}{told} More training is the simplest remedy.",
         remedy=(
             "Set a larger patience, and leave out min_delta."
             if is_impatient
-            else f"Use epochs={4 * training.epochs}, and patience=10 to stop in time."
+            else f"Use epochs={4 * training.epochs}, and patience={patience} to stop in time."
         ),
         kind="dynamic",
         epoch=training.epochs,
         chart=loss_chart(record),
         evidence={
             f"fall in the last {fall.part}": {"value": fall.share, "threshold": fall.limit},
-            "loss / constant's": {"value": remaining, "threshold": fall.remains},
+            "loss / constant's": {"value": left, "threshold": limit},
         },
     )
 
@@ -87,7 +94,7 @@ class Fall(NamedTuple):
         part: of the training, that is "quarter", "half", or "epoch".
         share: of what was left before.
         limit: that it is above.
-        remains: of a constant's loss, that more is left than.
+        remains: of a constant's loss, that more is left than, unless a linear model does better.
     """
 
     part: str
