@@ -97,9 +97,7 @@ def test_large_inputs_are_noted_unless_something_scales_them():
     assert found(check(*mlp(), x=100 * X)) == [("note", "inputs-unscaled", "dense")]
     assert found(check(*mlp(), x=X + 40)) == [("note", "inputs-unscaled", "dense")]
     assert found(check(gr.BatchNormalization(), *mlp(), x=100 * X)) == []
-    assert (
-        found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X * 0 + 400).astype(int))) == []
-    )
+    assert found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X + 400).astype(int))) == []
 
 
 PIXELS = RNG.uniform(size=(80, 4, 4, 1)).astype(np.float32)  # from 0 to 1
@@ -168,6 +166,17 @@ def test_channels_that_seem_to_come_first_are_noted(shape, layers, is_found):
     diagnosis = check(*layers, gr.Flatten(), gr.Dense(2, "softmax"), x=x)
     noted = [(each.severity, each.code) for each in diagnosis if each.code != "hidden-linear"]
     assert noted == [("note", "channels-first")] * is_found
+
+
+def test_inputs_that_never_differ_are_a_fault_whatever_they_are():
+    for value in (0.0, 0.01, 1.0, 400.0):
+        diagnosis = check(*mlp(), x=np.full_like(X, value))
+        assert found(diagnosis) == [("fault", "inputs-constant", None)]
+        assert f"all 80 samples: {value:g} everywhere" in diagnosis[0].message
+    assert found(check(*mlp(), x=X * 0 + X[:1])) == [("fault", "inputs-constant", None)]
+    rare = np.zeros_like(X)
+    rare[7, 3] = 1.0
+    assert found(check(*mlp(), x=rare)) == []
 
 
 def test_large_targets_are_noted_where_the_output_is_linear():

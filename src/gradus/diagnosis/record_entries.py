@@ -230,6 +230,7 @@ class InputRecord:
         numbering: a column of whole numbers that differ in all rows, by its number, from 0, or by
             its name; or None.
         telling: the column that alone tells the target best, or None.
+        is_constant: whether all samples, of which there are several, are equal.
     """
 
     name: str
@@ -246,6 +247,7 @@ class InputRecord:
     shape: tuple[int, ...] = ()
     numbering: int | str | None = None
     telling: TellingColumn | None = None
+    is_constant: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

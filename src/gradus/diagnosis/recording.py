@@ -373,6 +373,8 @@ def _input_record(
         shape=tuple(x.shape[1:]),
         numbering=numbering,
         telling=telling,
+        # All samples are compared only where those that were drawn do not differ.
+        is_constant=not len(varies) and len(x) > 1 and bool((x == x[:1]).all()),
     )
 
 

@@ -16,6 +16,7 @@ from gradus.diagnosis.record_entries import InputRecord, LayerRecord
 from gradus.diagnosis.symptoms.data.inputs_unscaled import PASSING
 
 CATEGORY = "unscaled-inputs"
+UNLESS = ("inputs-constant",)
 SMALL = 0.02
 SCALED = -1.0, 1.0  # what images are scaled to
 SCALING = "Normalization", "Rescaling"  # `BatchNormalization` adds 0.001 to a variance: too much

@@ -14,6 +14,7 @@ from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
 
 CATEGORY = "unscaled-inputs"
+UNLESS = ("inputs-constant",)
 LARGE, JUMP, REMAINS = 10.0, 10.0, 0.3
 # Layers that may stand between the inputs and the first weights and leave the scale as it is.
 PASSING = (

@@ -21,6 +21,7 @@ from gradus.diagnosis.record_entries import RECTIFIERS
 from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "dead-relu"
+CONSTANT = ("inputs-constant", "softmax-of-one")  # with which no gradient tells anything
 STEPS = ("rate-invalid", "rate-high", "diverged", "exploding-gradient")
 ORIGINS = (
     "narrow-layer",
@@ -39,7 +40,7 @@ ORIGINS = (
     "labels-constant",
     "dead-code",
 )
-CAUSES = (*STEPS, *ORIGINS)
+CAUSES = (*CONSTANT, *STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
 FALLS = 0.02  # the fall of the loss in the last quarter that shows that other units learn
 STILL, DIED, BEGAN = 0.3, 0.1, 0.6  # of a kernel's size; of the units, later and at first

@@ -26,6 +26,7 @@ from gradus.errors import counted
 
 CATEGORY = "overfitting"
 CAUSES = (
+    "inputs-constant",
     "diverged",
     "preprocessing-mismatch",
     "labels-shuffled",

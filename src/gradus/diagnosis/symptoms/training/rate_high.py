@@ -34,6 +34,7 @@ from gradus.diagnosis.training import FEW, TrainingRecord
 
 CATEGORY = "learning-rate-high"
 CAUSES = (
+    "inputs-constant",
     "rate-invalid",
     "batch-size",
     "diverged",

@@ -39,6 +39,7 @@ UNLESS = (
     "labels-constant",
     "output-loss",
     "output-range",
+    "inputs-constant",
     "inputs-unscaled",
     "inputs-tiny",
     "augmentation-range",

@@ -19,7 +19,7 @@ from gradus.diagnosis.symptoms.training import dead_relu
 
 CATEGORY = "vanishing"
 CAUSES = (
-    *(*dead_relu.STEPS, "dead-relu", "saturation", "recurrent-gradient"),
+    *(*dead_relu.CONSTANT, *dead_relu.STEPS, "dead-relu", "saturation", "recurrent-gradient"),
     *dead_relu.ORIGINS,
 )
 RATIO, SMALL = 1e-3, 1e-7
