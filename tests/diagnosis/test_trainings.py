@@ -237,6 +237,19 @@ def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
             trained, comparisons=(PartComparison("validation", shifts=(shift,)),)
         )
         assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
+    # Later rows of a series may be harder by themselves; what is predicted well is not harmed.
+    series = dataclasses.replace(shift, likeness=0.6)
+    compared = dataclasses.replace(
+        trained, comparisons=(PartComparison("validation", shifts=(series,)),)
+    )
+    assert codes(examine(compared)) == [("note", "preprocessing-mismatch")]
+    large = dataclasses.replace(shift, scale=20.0)
+    for last, severity in ((0.2, "note"), (0.6, "fault")):
+        trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
+        compared = dataclasses.replace(
+            trained, comparisons=(PartComparison("validation", shifts=(large,)),)
+        )
+        assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
 
 
 def test_penalties_are_no_loss_of_the_data():
