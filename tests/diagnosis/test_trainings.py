@@ -252,6 +252,19 @@ def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
         assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
 
 
+def test_a_loss_without_a_gradient_is_told():
+    def rounded(y_true, y_pred):
+        import jax.numpy as jnp
+
+        return (y_true - jnp.round(y_pred)) ** 2
+
+    model = train(gr.Dense(1), y=VALUES, loss=rounded, epochs=2, metrics=())
+    diagnosis = model.diagnose()
+    assert codes(diagnosis) == [("fault", "vanishing-gradient")]
+    assert "0 in every record" in diagnosis[0].message
+    assert "without rounding" in diagnosis[0].remedy
+
+
 def test_penalties_are_no_loss_of_the_data():
     losses = np.full(20, 2.0)
     assert record(losses, penalty=1.9).remaining == pytest.approx(0.1)

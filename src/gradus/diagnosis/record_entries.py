@@ -73,6 +73,7 @@ class OutputRecord:
             size; None for other losses, or where it is not known.
         best_for_all: the prediction for which a custom loss is smallest whatever the target; None
             if it depends on the target, as it should.
+        is_largest_at_target: whether a custom loss is largest where the prediction is the target.
         weight: the factor of its loss in the total loss.
         linear: the loss of a linear model on samples that it was not fitted to, as a share of that
             of the best constant prediction; None where it is not known.
@@ -97,6 +98,7 @@ class OutputRecord:
     validation: TargetRecord | None = None
     batch_factor: float | None = None
     best_for_all: float | None = None
+    is_largest_at_target: bool = False
     weight: float = 1.0
     linear: float | None = None
     linear_error: float | None = None
