@@ -179,6 +179,27 @@ def test_inputs_that_never_differ_are_a_fault_whatever_they_are():
     assert found(check(*mlp(), x=rare)) == []
 
 
+def test_a_normalization_of_one_number_is_a_fault():
+    end = gr.Dense(8, "relu"), gr.Dense(1), gr.LayerNormalization()
+    expected = [("fault", "norm-of-one", "layer_normalization")]
+    assert found(check(*end, y=VALUES, loss="mse")) == expected
+    start = gr.LayerNormalization(), gr.Dense(8, "relu"), gr.Dense(1)
+    assert found(check(*start, x=X[:, :1], y=VALUES, loss="mse")) == expected
+    assert found(check(*start, y=VALUES, loss="mse")) == []
+    model = gr.Model(gr.Sequential(list(end)), "mse")
+    model.fit(X, VALUES, epochs=40, verbose=False)  # which was a narrow layer
+    assert [finding.code for finding in model.diagnose()][:1] == ["norm-of-one"]
+    assert "narrow-layer" not in str(model.diagnose())
+
+
+def test_a_dropout_of_outputs_is_a_fault():
+    expected = [("fault", "output-dropout", "dropout")]
+    assert found(check(*mlp(), gr.Dropout(0.5))) == expected
+    regression = check(gr.Dense(8, "relu"), gr.Dense(1), gr.Dropout(0.1), y=VALUES, loss="mse")
+    assert found(regression) == expected
+    assert found(check(gr.Dropout(0.1), gr.Dense(8, "relu"), gr.Dropout(0.5), *mlp()[1:])) == []
+
+
 def test_large_targets_are_noted_where_the_output_is_linear():
     regression = gr.Dense(8, "relu"), gr.Dense(1)
     diagnosis = check(*regression, y=1e6 * VALUES, loss="mse")

@@ -27,6 +27,7 @@ from gradus.errors import counted
 CATEGORY = "overfitting"
 CAUSES = (
     "inputs-constant",
+    "output-dropout",
     "diverged",
     "preprocessing-mismatch",
     "labels-shuffled",

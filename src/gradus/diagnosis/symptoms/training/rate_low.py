@@ -47,6 +47,8 @@ UNLESS = (
     "over-regularised",
     "labels-shuffled",
     "narrow-layer",
+    "norm-of-one",
+    "output-dropout",
     "gan-starved",
     "gan-collapse",
 )

@@ -34,7 +34,8 @@ def find(record: Record) -> Iterator[Finding]:
         return
     gradients = [weight.gradient for weight in training.weights.values()]
     if gradients and len(training.epoch) >= SUSTAINED and not np.any(gradients):
-        yield _find_none(record)
+        never = "No step changed any weight, so nothing was trained."
+        yield _find_none(record, "in every record", never)
         return
     if record.learned is not False:
         return
@@ -53,13 +54,12 @@ def find(record: Record) -> Iterator[Finding]:
     small, large = float(sizes[least]), float(max(sizes.values()))
     if not (small < RATIO * large or large < SMALL):
         return
-    ratio = small / large if large else 0.0
+    if not large:
+        yield _find_none(record, "in most records", "Most steps moved no kernel.")
+        return
+    ratio = small / large
     yield Finding(
-        message=(
-            f"The gradient of layer {least!r} is {ratio:.2g} of the largest one."
-            if large
-            else "In most records, the gradients of all layers are 0."
-        ),
+        message=f"The gradient of layer {least!r} is {ratio:.2g} of the largest one.",
         why=(
             "Signals and gradients shrink from layer to layer. The first layers hardly learn, or "
             "hardly matter."
@@ -72,17 +72,17 @@ def find(record: Record) -> Iterator[Finding]:
     )
 
 
-def _find_none(record: Record) -> Finding:
-    """Return a fault for gradients that are all 0 from the first step on."""
+def _find_none(record: Record, when: str, why: str) -> Finding:
+    """Return a fault for gradients that are all 0."""
     is_own = any(output.batch_factor is not None for output in record.outputs)
     return Finding(
-        message="The gradient of the loss with respect to all weights is 0 in every record.",
-        why="No step changed any weight, so nothing was trained.",
+        message=f"The gradient of the loss with respect to all kernels is 0 {when}.",
+        why=why,
         remedy=(
             "Let your loss depend on the predictions without rounding, argmax, or comparisons: "
             "the derivatives of these are 0."
             if is_own
-            else "Look for outputs that are the same whatever the weights, or dead from the start."
+            else "Look for outputs that are the same whatever the weights, and for dead units."
         ),
         kind="dynamic",
         evidence={"largest gradient": {"value": 0.0, "threshold": 0.0}},
