@@ -100,6 +100,19 @@ def test_large_inputs_are_noted_unless_something_scales_them():
     assert found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X + 400).astype(int))) == []
 
 
+def test_the_advice_for_large_inputs_divides_by_no_zero():
+    flat = (gr.Flatten(), *mlp())
+    images = np.zeros((80, 4, 4, 1), np.uint8)
+    images[:, 1:3, 1:3] = np.random.default_rng(1).integers(0, 256, (80, 2, 2, 1))
+    assert "x / 255" in check(*flat, x=images)[0].remedy
+    columns = 100 * X
+    columns[:, 2] = 7.0
+    for x in (columns, 1.0 * images + 1):
+        remedy = check(*flat, x=x)[0].remedy
+        formula = remedy.partition(": ")[2].rstrip(".")
+        assert np.isfinite(eval(formula, {"x": x})).all()  # noqa: S307
+
+
 PIXELS = RNG.uniform(size=(80, 4, 4, 1)).astype(np.float32)  # from 0 to 1
 
 

@@ -29,7 +29,7 @@ from gradus.train.progress import TrainingProgress
         ("Use batch_size=32.", "Use --batch-size 32."),
         ('Use metrics=["mae", "r2"].', "Use --metrics mae,r2."),
         ("Otherwise leave it out: np.delete(x, 3, axis=1).", "out: --drop-columns with its name."),
-        ("and std 1: (x - x.mean(0)) / x.std(0).", "1: --scaling standard."),
+        ("and std 1: (x - x.mean(0)) / (x.std(0) + 1e-7).", "1: --scaling standard."),
         ('try class_weight="balanced".', "try --class-weight balanced."),
         ("column 'a': 'k.A.' is; if so: missing=['k.A.']", "if so: --missing 'k.A.'"),
         ("column 'a': '1.10' is; if names, say so: kind='text'", "write --column 'a=text'"),

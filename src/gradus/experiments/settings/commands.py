@@ -34,7 +34,7 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(r"(?<!\()\bbatch_size=(\d+)", r"--batch-size \1", flags)
     flags = re.sub(r"\bmetrics=\[([\w\", ]+)\]", _metrics_flag, flags)
     flags = re.sub(r"\bnp\.delete\(\w+, \d+, axis=1\)", "--drop-columns with its name", flags)
-    flags = flags.replace("1: (x - x.mean(0)) / x.std(0)", "1: --scaling standard")
+    flags = flags.replace("1: (x - x.mean(0)) / (x.std(0) + 1e-7)", "1: --scaling standard")
     counterfactuals = "gradus diagnose RUN --counterfactuals"
     flags = flags.replace("model.diagnose(x, y, counterfactuals=True)", counterfactuals)
     flags = re.sub(r"\bheader=True", "--header yes", flags)
