@@ -44,6 +44,7 @@ CAUSES = (
     "loss-targets",
     "output-loss",
     "output-range",
+    "augmentation-range",
     "inputs-unscaled",
     "targets-unscaled",
     "over-regularised",
