@@ -12,6 +12,7 @@ from gradus.diagnosis.logs import LIMITS
 from gradus.diagnosis.symptoms import symptoms
 from gradus.experiments import runs, train_run
 from gradus.experiments.loading import open_run
+from gradus.experiments.settings.commands import with_flag_names
 
 SOUND = [0.2 + 2 * 0.7**epoch for epoch in range(20)]
 FLAT = [1.0] * 8
@@ -106,10 +107,12 @@ def test_a_run_that_was_killed_is_diagnosed_from_its_checkpoint(
 
 def test_a_saved_model_is_diagnosed(gradus_json, work):
     model = gr.Model(gr.Sequential([gr.Dense(1)]), "mse", gr.SGD(0.0))
-    model.fit(np.ones((8, 1)), np.arange(8.0)[:, None], epochs=1, verbose=False)
+    model.fit(np.eye(8), np.arange(8.0)[:, None], epochs=1, verbose=False)
     model.save(work / "mine")
     found = gradus_json("diagnose", "mine")
-    assert found == {"run": "mine", **json.loads(model.diagnose().to_json())}
+    plain = json.loads(model.diagnose().to_json())
+    plain["limits"] = [with_flag_names(limit) for limit in plain["limits"]]
+    assert found == {"run": "mine", **plain}
     assert [each["code"] for each in found["findings"]] == ["rate-invalid"]
     model.record = None  # as an earlier version saved it
     model.save(work / "mine")

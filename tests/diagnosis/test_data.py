@@ -6,8 +6,9 @@ from sklearn.metrics import cohen_kappa_score
 
 import gradus as gr
 from gradus.diagnosis import columns, comparison
-from gradus.diagnosis.comparison import Part, compare_parts
+from gradus.diagnosis.comparison import Part, PartComparison, compare_parts
 from gradus.diagnosis.order import neighbor_likeness
+from gradus.diagnosis.record import Record
 from gradus.diagnosis.symptoms import examine
 from gradus.experiments.preparation.prepare import Experiment, prepare_data
 from gradus.models.inputs.training_data import make_training_data
@@ -109,7 +110,7 @@ def test_large_whole_numbers_are_compared_exactly():
 def test_odd_inputs_are_compared_too(x):
     model = gr.Model(gr.Sequential([gr.Flatten(), gr.Dense(2, "softmax")]), LOSS)
     diagnosis = model.check(x[:400], Y[:400], validation_data=(x[400:], Y[400:]))
-    assert diagnosis.without(["inputs-unscaled"]).findings == ()
+    assert diagnosis.without(["inputs-unscaled", "inputs-constant"]).findings == ()
 
 
 def test_of_many_rows_some_are_looked_through(monkeypatch):
@@ -169,6 +170,31 @@ def test_chance_and_single_columns_are_no_mismatch():
     compared = compare_parts(Part(images[:400]), Part(images[400:] * 9), "validation")
     assert compared.shifts[0].columns == 2
     assert compared.shifts[0].scale == pytest.approx(9, rel=0.2)
+
+
+def test_later_windows_of_a_series_are_no_mismatch_and_divided_ones_are():
+    for seed in range(3):
+        series = np.cumsum(np.random.default_rng(seed).normal(size=600)).astype(np.float32)
+        x, _ = gr.data.windows((series - series.mean()) / series.std(), length=20)
+        training, validation = Part(x[:450]), x[450:]
+        shift = compare_parts(training, Part(validation), "validation").shifts[0]
+        assert shift.overlaps
+        assert shift.likeness > 0.9
+        assert mismatch(shift) == []
+        divided = compare_parts(training, Part(validation / 255), "validation").shifts[0]
+        assert mismatch(divided) == ["fault"]
+    noise = RNG.normal(size=600).astype(
+        np.float32
+    )  # of which later values swing three times as far
+    x, _ = gr.data.windows(np.where(np.arange(600) < 470, noise, 3 * noise), length=20)
+    shift = compare_parts(Part(x[:450]), Part(x[450:]), "validation").shifts[0]
+    assert (shift.scale > 2.5, mismatch(shift)) == (True, ["note"])
+    assert not compare_parts(Part(X[:400]), Part(X[400:]), "validation").shifts[0].overlaps
+
+
+def mismatch(shift):
+    record = Record(comparisons=(PartComparison("validation", shifts=(shift,)),))
+    return [finding.severity for finding in examine(record)]
 
 
 # --- columns -------------------------------------------------------------------------------------

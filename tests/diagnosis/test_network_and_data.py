@@ -97,9 +97,20 @@ def test_large_inputs_are_noted_unless_something_scales_them():
     assert found(check(*mlp(), x=100 * X)) == [("note", "inputs-unscaled", "dense")]
     assert found(check(*mlp(), x=X + 40)) == [("note", "inputs-unscaled", "dense")]
     assert found(check(gr.BatchNormalization(), *mlp(), x=100 * X)) == []
-    assert (
-        found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X * 0 + 400).astype(int))) == []
-    )
+    assert found(check(gr.Embedding(500, 4), gr.Flatten(), *mlp(), x=(X + 400).astype(int))) == []
+
+
+def test_the_advice_for_large_inputs_divides_by_no_zero():
+    flat = (gr.Flatten(), *mlp())
+    images = np.zeros((80, 4, 4, 1), np.uint8)
+    images[:, 1:3, 1:3] = np.random.default_rng(1).integers(0, 256, (80, 2, 2, 1))
+    assert "x / 255" in check(*flat, x=images)[0].remedy
+    columns = 100 * X
+    columns[:, 2] = 7.0
+    for x in (columns, 1.0 * images + 1):
+        remedy = check(*flat, x=x)[0].remedy
+        formula = remedy.partition(": ")[2].rstrip(".")
+        assert np.isfinite(eval(formula, {"x": x})).all()  # noqa: S307
 
 
 PIXELS = RNG.uniform(size=(80, 4, 4, 1)).astype(np.float32)  # from 0 to 1
@@ -168,6 +179,38 @@ def test_channels_that_seem_to_come_first_are_noted(shape, layers, is_found):
     diagnosis = check(*layers, gr.Flatten(), gr.Dense(2, "softmax"), x=x)
     noted = [(each.severity, each.code) for each in diagnosis if each.code != "hidden-linear"]
     assert noted == [("note", "channels-first")] * is_found
+
+
+def test_inputs_that_never_differ_are_a_fault_whatever_they_are():
+    for value in (0.0, 0.01, 1.0, 400.0):
+        diagnosis = check(*mlp(), x=np.full_like(X, value))
+        assert found(diagnosis) == [("fault", "inputs-constant", None)]
+        assert f"all 80 samples: {value:g} everywhere" in diagnosis[0].message
+    assert found(check(*mlp(), x=X * 0 + X[:1])) == [("fault", "inputs-constant", None)]
+    rare = np.zeros_like(X)
+    rare[7, 3] = 1.0
+    assert found(check(*mlp(), x=rare)) == []
+
+
+def test_a_normalization_of_one_number_is_a_fault():
+    end = gr.Dense(8, "relu"), gr.Dense(1), gr.LayerNormalization()
+    expected = [("fault", "norm-of-one", "layer_normalization")]
+    assert found(check(*end, y=VALUES, loss="mse")) == expected
+    start = gr.LayerNormalization(), gr.Dense(8, "relu"), gr.Dense(1)
+    assert found(check(*start, x=X[:, :1], y=VALUES, loss="mse")) == expected
+    assert found(check(*start, y=VALUES, loss="mse")) == []
+    model = gr.Model(gr.Sequential(list(end)), "mse")
+    model.fit(X, VALUES, epochs=40, verbose=False)  # which was a narrow layer
+    assert [finding.code for finding in model.diagnose()][:1] == ["norm-of-one"]
+    assert "narrow-layer" not in str(model.diagnose())
+
+
+def test_a_dropout_of_outputs_is_a_fault():
+    expected = [("fault", "output-dropout", "dropout")]
+    assert found(check(*mlp(), gr.Dropout(0.5))) == expected
+    regression = check(gr.Dense(8, "relu"), gr.Dense(1), gr.Dropout(0.1), y=VALUES, loss="mse")
+    assert found(regression) == expected
+    assert found(check(gr.Dropout(0.1), gr.Dense(8, "relu"), gr.Dropout(0.5), *mlp()[1:])) == []
 
 
 def test_large_targets_are_noted_where_the_output_is_linear():

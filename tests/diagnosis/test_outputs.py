@@ -140,6 +140,23 @@ def test_a_loss_of_numbers_on_classes_is_a_note():
     assert found(check("mse", None, 3, ONE_HOT)) == [("note", "loss-targets")]
 
 
+def test_a_loss_with_the_wrong_sign_is_a_fault():
+    def negative(y_true, y_pred):
+        return -((y_true - y_pred) ** 2)
+
+    def likelihood(y_true, y_pred):
+        return jnp.sum(y_true * jnp.log(jnp.clip(y_pred, 1e-7, 1)), axis=-1)
+
+    for loss, units, y in ((negative, 1, VALUES), (likelihood, 3, ONE_HOT)):
+        diagnosis = check(loss, None, units, y)
+        assert found(diagnosis) == [("fault", "loss-arithmetic")]
+        assert f"The loss {loss.__name__} is largest where" in diagnosis[0].message
+    for right in (lambda y, p: -negative(y, p), lambda y, p: jnp.abs(y - jnp.round(p))):
+        assert found(check(right, None, 1, VALUES)) == []
+    critic = check(lambda y, p: y * p, None, 1, 2 * ONE_FLAG - 1)
+    assert found(critic) == []
+
+
 def test_metrics_that_judge_something_else_are_noted():
     codes = found(check("mse", None, 1, VALUES, ["accuracy", "mae", "r2"]))
     assert codes == [("note", "metric-mismatch")]

@@ -213,10 +213,12 @@ OUTPUT = OutputRecord("output", None, "linear", "", (1,), "mean_squared_error", 
 LONG = SettingsRecord("SGD", 0.1, 2, 100)  # 50 steps an epoch
 
 
-def said(epochs=40, stopped="", records=10, outputs=(OUTPUT,), settings=LONG, loss=0.5, **metrics):
+def said(epochs=40, stopped="", records=10, outputs=(OUTPUT,), settings=LONG, loss=0.5,
+         validated=True, **metrics):  # fmt: skip
     losses, recorded = np.full(epochs, loss), np.ones(records, int)
+    validation = losses if validated else None
     training = TrainingRecord(
-        epochs, stopped, losses, None, metrics, np.zeros(0), recorded, {}, {}
+        epochs, stopped, losses, validation, metrics, np.zeros(0), recorded, {}, {}
     )  # fmt: skip
     return limits_of(Record(outputs=outputs, settings=settings, training=training))
 
@@ -235,6 +237,7 @@ def test_a_sound_training_has_no_limits():
          {"epochs": 1, "loss": 1.0}),
         ("2 × 1 step are too few", {"epochs": 2, "loss": 1, "settings": SettingsRecord("SGD", 1)}),
         ("train with probes=True", {"records": 0}),
+        ("no validation samples, so overfitting, shuffled labels", {"validated": False}),
         ("a custom task has learned is unknown", {"outputs": ()}),
         ("under the loss mine of the output 'b' is unknown",
          {"outputs": (OUTPUT, dataclasses.replace(OUTPUT, name="b", loss="mine"))}),
@@ -262,11 +265,12 @@ def test_an_accuracy_tells_what_a_loss_of_ones_own_does_not():
 def test_limits_are_shown_with_the_findings():
     model = regression(epochs=2, probes=False, y=RNG.normal(size=(240, 1)))
     found = model.diagnose()
-    too_few, unrecorded = found.limits
+    too_few, unrecorded, unvalidated = found.limits
     assert too_few.endswith("13 epochs or more.")
     assert unrecorded.endswith("probes=True.")
+    assert unvalidated.endswith("validation_split=0.2.")
     assert repr(found).splitlines() == ["Diagnosis: no problems found.", *found.limits]
-    assert found._repr_html_().count("<p>") == 3
+    assert found._repr_html_().count("<p>") == 4
     assert found.without(["imbalance"]).limits == found.limits
 
 

@@ -7,10 +7,11 @@ import pytest
 
 import gradus as gr
 from gradus.diagnosis.comparison import PartComparison, Shift
-from gradus.diagnosis.findings import Diagnosis
+from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import LayerRecord, OutputRecord, SettingsRecord, TargetRecord
-from gradus.diagnosis.symptoms import examine, symptoms
+from gradus.diagnosis.symptoms import examine, symptoms, with_causes
+from gradus.diagnosis.symptoms.training import exploding_gradient
 from gradus.diagnosis.symptoms.training.oscillation import swings
 from gradus.diagnosis.training import TrainingRecord
 from gradus.errors import GradusError
@@ -237,6 +238,71 @@ def test_another_scale_is_a_fault_where_validation_is_worse_than_a_constant():
             trained, comparisons=(PartComparison("validation", shifts=(shift,)),)
         )
         assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
+    # Later rows of a series may be harder by themselves; what is predicted well is not harmed.
+    series = dataclasses.replace(shift, likeness=0.6)
+    compared = dataclasses.replace(
+        trained, comparisons=(PartComparison("validation", shifts=(series,)),)
+    )
+    assert codes(examine(compared)) == [("note", "preprocessing-mismatch")]
+    large = dataclasses.replace(shift, scale=20.0)
+    for last, severity in ((0.2, "note"), (0.6, "fault")):
+        trained = record(np.linspace(0.9, 0.1, 9), np.linspace(1.6, last, 9))
+        compared = dataclasses.replace(
+            trained, comparisons=(PartComparison("validation", shifts=(large,)),)
+        )
+        assert codes(examine(compared)) == [(severity, "preprocessing-mismatch")]
+
+
+def test_a_loss_without_a_gradient_is_told():
+    def rounded(y_true, y_pred):
+        import jax.numpy as jnp
+
+        return (y_true - jnp.round(y_pred)) ** 2
+
+    model = train(gr.Dense(1), y=VALUES, loss=rounded, epochs=2, metrics=())
+    diagnosis = model.diagnose()
+    assert codes(diagnosis) == [("fault", "vanishing-gradient")]
+    assert "0 in every record" in diagnosis[0].message
+    assert "without rounding" in diagnosis[0].remedy
+
+
+def test_targets_that_hardly_vary_are_told_where_they_are_not_learned():
+    made = record(np.geomspace(0.5, 0.01, 20))
+    small = TargetRecord(100, 0, 0.03, 0.01, 0.01, {"mean_squared_error": 1e-4})
+    output = dataclasses.replace(made.outputs[0], targets=small)
+    made = dataclasses.replace(made, outputs=(output,))
+    assert codes(examine(made)) == [("fault", "targets-unscaled")]  # and no exploding gradient
+    assert "deviation of only 0.01" in examine(made)[0].message
+    learned = dataclasses.replace(made.training, loss=np.geomspace(0.5, 1e-6, 20))
+    assert codes(examine(dataclasses.replace(made, training=learned))) == []
+
+
+@pytest.mark.parametrize(
+    ("segments", "verb"), [([500, 9, 20], "began at"), ([9, 500, 20], "rose to")]
+)
+def test_a_loss_that_began_high_did_not_rise(segments, verb):
+    made = record(np.full(20, 20.0), segments=np.asarray(segments, np.float64))
+    (told,) = exploding_gradient.find(made)
+    assert told.message.startswith(f"The loss {verb} 500;")
+
+
+@pytest.mark.parametrize(
+    ("first", "severity"), [([1.5, 0.7], "note"), ([0.66, 0.65], None), ([1.5, 1.0], "fault")]
+)
+def test_a_rate_that_ends_before_the_training_is_told_where_the_loss_was_falling(first, severity):
+    losses = np.concatenate([first, np.full(18, first[-1])])
+    rates = {"learning_rate": 0.01 * 0.01 ** np.arange(20.0)}
+    found = [each for each in examine(record(losses, metrics=rates)) if each.code == "rate-low"]
+    assert [each.severity for each in found] == [severity] * (severity is not None)
+
+
+def test_a_divergence_and_a_high_rate_follow_from_what_makes_their_losses():
+    found = [
+        Finding("", "", "", code=code)
+        for code in ("output-loss", "diverged", "augmentation-range", "rate-high")
+    ]
+    for first, later in (found[:2], found[2:]):
+        assert [each.cause for each in with_causes([first, later])] == [None, first.code]
 
 
 def test_penalties_are_no_loss_of_the_data():

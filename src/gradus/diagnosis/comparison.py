@@ -60,7 +60,11 @@ class Shift:
         columns: how many columns vary in both parts, those of flags left out if there are others.
         scale: the mean absolute deviation, as a multiple of that of training.
         move: the distance of the means, as a multiple of the deviation of training.
-        noise: the standard error of both in a single column, by the number of rows.
+        noise: the standard error of both in a single column, by the number of rows; of rows that
+            are alike by that of as many independent ones as tell as much.
+        likeness: the correlation of neighboring training rows, or if it is larger that of their
+            distances from the mean, from 0 to 1.
+        overlaps: whether the rows are windows of a series that share most of their values.
     """
 
     name: str
@@ -68,6 +72,8 @@ class Shift:
     scale: float
     move: float
     noise: float
+    likeness: float = 0.0
+    overlaps: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,10 +138,15 @@ def _shift(name: str, training: Part, other: Part) -> Shift | None:
     if not varies.any():
         return None
     trained, others = (each[varies] for each in deviations)
+    likeness = _likeness(training, before, columns[varies])
     # The variance of a mean absolute deviation is that of the distances over the number of rows.
+    # Rows of a series are alike, so later ones may differ more than as many independent ones.
+    told = (1 - likeness) / (1 + likeness)
     errors = [
-        each[:, varies].var(axis=0) / np.square(each[:, varies].mean(axis=0)) / len(each)
-        for each in distances
+        each[:, varies].var(axis=0)
+        / np.square(each[:, varies].mean(axis=0))
+        / max(1.0, min(len(each), part.size * told))
+        for each, part in zip(distances, (training, other), strict=True)
     ]
     return Shift(
         name=name,
@@ -143,6 +154,41 @@ def _shift(name: str, training: Part, other: Part) -> Shift | None:
         scale=float(np.median(others / trained)),
         move=float(np.median(np.abs(means[1] - means[0])[varies] / trained)),
         noise=float(np.median(np.sqrt(errors[0] + errors[1]))),
+        likeness=likeness,
+        overlaps=_overlaps(training.x),
+    )
+
+
+def _likeness(part: Part, rows: Int[np.ndarray, "rows"], columns: np.ndarray) -> float:
+    """Return `Shift.likeness` of some rows and columns: the median over the columns."""
+    rows = rows[rows < len(part.x) - 1]
+    if len(rows) < FEWEST:
+        return 0.0
+    own, following = (
+        _columns(part.x, each, columns).astype(np.float64) for each in (rows, rows + 1)
+    )
+    mean = own.mean(axis=0)
+    found = [0.0]
+    pairs = (own - mean, following - mean), (np.abs(own - mean), np.abs(following - mean))
+    for pair in pairs:
+        a, b = (each - each.mean(axis=0) for each in pair)
+        total = np.sqrt(np.square(a).sum(axis=0) * np.square(b).sum(axis=0))
+        known = total > 0
+        if known.any():
+            found.append(float(np.median((a * b).sum(axis=0)[known] / total[known])))
+    return max(found)
+
+
+def _overlaps(x: Shaped[np.ndarray, "samples ..."]) -> bool:
+    """Whether each row continues the one before, some steps later, as windows of a series do."""
+    if x.ndim not in (2, 3):
+        return False
+    steps, few = x.shape[1], x[: FEWEST + 1]
+    return any(
+        bool((few[1, 0] == few[0, step]).all())  # which is seldom so, and soon known
+        and bool((few[1:, : steps - step] == few[:-1, step:]).all())
+        and bool((few[1:] != few[:-1]).any())
+        for step in range(1, steps // 2 + 1)
     )
 
 

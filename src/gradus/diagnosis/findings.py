@@ -113,7 +113,7 @@ class Diagnosis:
         limits: what could not be told, and how to get it, in sentences.
 
     Examples:
-        >>> x, y = np.zeros((8, 2)), np.arange(8.0) % 2
+        >>> x, y = np.eye(8), np.arange(8.0) % 2
         >>> model = gr.Model(gr.Sequential([gr.Dense(1, "softmax")]), "mse")
         >>> [finding.code for finding in model.check(x, y).faults]
         ['softmax-of-one']

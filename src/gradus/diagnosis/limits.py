@@ -14,7 +14,12 @@ def limits_of(record: Record) -> list[str]:
     training = record.training
     if training is None or not (record.settings or record.layers or record.outputs):
         return []  # whoever has only curves says why
-    return [*_of_epochs(record), *_of_statistics(record), *_of_outputs(record)]
+    return [
+        *_of_epochs(record),
+        *_of_statistics(record),
+        *_of_outputs(record),
+        *_of_validation(record),
+    ]
 
 
 def _of_epochs(record: Record) -> Iterator[str]:
@@ -62,3 +67,14 @@ def _of_outputs(record: Record) -> Iterator[str]:
                 f"What a constant prediction scores under the loss {output.loss}{of} is unknown, "
                 f"and with it how much was learned, {unknown}. With mse, it would be known."
             )
+
+
+def _of_validation(record: Record) -> Iterator[str]:
+    training = record.training
+    if training is None or not record.outputs or training.stopped == "diverged":
+        return
+    if training.epochs and training.validation_loss is None:
+        yield (
+            "There were no validation samples, so overfitting, shuffled labels, and leaks could "
+            "not be judged: train with validation_split=0.2."
+        )

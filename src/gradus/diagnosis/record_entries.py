@@ -73,6 +73,7 @@ class OutputRecord:
             size; None for other losses, or where it is not known.
         best_for_all: the prediction for which a custom loss is smallest whatever the target; None
             if it depends on the target, as it should.
+        is_largest_at_target: whether a custom loss is largest where the prediction is the target.
         weight: the factor of its loss in the total loss.
         linear: the loss of a linear model on samples that it was not fitted to, as a share of that
             of the best constant prediction; None where it is not known.
@@ -97,6 +98,7 @@ class OutputRecord:
     validation: TargetRecord | None = None
     batch_factor: float | None = None
     best_for_all: float | None = None
+    is_largest_at_target: bool = False
     weight: float = 1.0
     linear: float | None = None
     linear_error: float | None = None
@@ -230,6 +232,7 @@ class InputRecord:
         numbering: a column of whole numbers that differ in all rows, by its number, from 0, or by
             its name; or None.
         telling: the column that alone tells the target best, or None.
+        is_constant: whether all samples, of which there are several, are equal.
     """
 
     name: str
@@ -246,6 +249,7 @@ class InputRecord:
     shape: tuple[int, ...] = ()
     numbering: int | str | None = None
     telling: TellingColumn | None = None
+    is_constant: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ from gradus.diagnosis.record_entries import (
     SettingsRecord,
 )
 from gradus.diagnosis.sampling import SAMPLES, drawn_rows, sampled
-from gradus.diagnosis.targets import class_indices, target_record
+from gradus.diagnosis.targets import TriedLoss, class_indices, target_record, try_loss
 from gradus.nn import activations
 from gradus.nn.heads import Head
 from gradus.nn.layer import Layer, has_sublayers, named_layers, named_layers_trained
@@ -32,11 +32,9 @@ from gradus.nn.layers.containers import TimeDistributed
 from gradus.nn.layers.reshaping import Rescaling
 from gradus.nn.network import forward, fresh, recorded
 from gradus.nn.pytree import canonicalize
-from gradus.objectives.loss import Loss
 from gradus.optim.base import Optimizer
 from gradus.optim.schedules import Schedule
 from gradus.program_cache import cached_program
-from gradus.rng import host_rng
 from gradus.train.inference import penalty_of
 from gradus.train.tasks.base import Supervised, Task, zip_outputs
 
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 VALUES = 500_000  # of the sampled rows that statistics are taken from, at most
 FEW = 100  # rows of which columns are looked at, however many there are
 CLIPS = ("clipnorm", "clipvalue", "global_clipnorm")  # of an optimizer
-TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
 
 
 def make_record(
@@ -279,7 +276,7 @@ def _output_records(
     for name, objective, end, values in zip_outputs(task.objectives, ends, y):
         validated = next(validations)[3] if validation is not None else None
         loss = objective.loss
-        factor, best = _custom_loss(loss, values, end.logits) if loss.is_custom else (None, None)
+        tried = try_loss(loss, values, end.logits) if loss.is_custom else TriedLoss()
         records.append(
             OutputRecord(
                 name=name,
@@ -293,49 +290,13 @@ def _output_records(
                 metrics={metric.name: metric.judges for metric in objective.metrics},
                 targets=target_record(values, loss.kind, weight),
                 validation=target_record(validated, loss.kind),
-                batch_factor=factor,
-                best_for_all=best,
+                batch_factor=tried.batch_factor,
+                best_for_all=tried.best_for_all,
+                is_largest_at_target=tried.is_largest_at_target,
                 weight=float(objective.weight),
             )
         )
     return tuple(records)
-
-
-def _custom_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> tuple[float | None, float | None]:
-    """Return `batch_factor` and `best_for_all` of a loss of the user's own.
-
-    Args:
-        loss: the loss.
-        y: its targets.
-        shape: of one sample's output.
-    """
-    if not isinstance(y, np.ndarray) or len(y) < 2 * TRIED:
-        return None, None
-    rows = y[host_rng(0, "loss").choice(len(y), 2 * TRIED, replace=False)]
-    # All of the targets' range, and the ends of probabilities.
-    low, high = float(rows.min()), float(rows.max())
-    grid = np.union1d(np.linspace(low - (high - low), high + (high - low), GRID), [1e-3, 0.999, 1])
-    guesses = host_rng(0, "guesses").uniform(0.05, 0.95, (TRIED, *shape)).astype(np.float32)
-    try:
-        once, twice = (
-            loss(np.concatenate([rows[:TRIED]] * times), np.concatenate([guesses] * times))
-            for times in (1, 2)
-        )
-        many = np.repeat(grid, len(rows)).reshape(-1, *[1] * len(shape)).astype(np.float32)
-        constants = np.broadcast_to(many, (len(many), *shape))
-        costs = np.asarray(loss(np.tile(rows, (len(grid), *[1] * (rows.ndim - 1))), constants))
-    except Exception:  # what is wrong with it is said where it is trained with
-        return None, None
-    with np.errstate(all="ignore"):
-        ratios = np.asarray(twice)[:TRIED] / np.asarray(once)
-    factor = float(np.median(ratios[np.isfinite(ratios)])) if np.isfinite(ratios).any() else None
-    costs = costs.reshape(len(grid), len(rows)).astype(np.float64)
-    costs = np.nan_to_num(costs, nan=np.inf, posinf=np.inf)
-    least = costs.min(axis=0)
-    spread = np.ptp(costs[np.isfinite(costs)]) if np.isfinite(costs).any() else 0.0
-    always = (costs <= least + 1e-6 * spread).all(axis=1)
-    varied = len(np.unique(rows, axis=0)) > 1 and spread > 0
-    return factor, float(grid[always][0]) if varied and always.any() else None
 
 
 def _input_record(
@@ -373,6 +334,8 @@ def _input_record(
         shape=tuple(x.shape[1:]),
         numbering=numbering,
         telling=telling,
+        # All samples are compared only where those that were drawn do not differ.
+        is_constant=not len(varies) and len(x) > 1 and bool((x == x[:1]).all()),
     )
 
 

@@ -1,20 +1,25 @@
-"""Statistics of targets: their classes, and the loss of the best constant prediction."""
+"""Statistics of targets: their classes, the loss of a constant, and what a loss makes of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradus.data.splitting.strata import class_labels
 from gradus.diagnosis.record_entries import TargetRecord
 from gradus.diagnosis.sampling import sampled
+from gradus.objectives.loss import Loss
 from gradus.objectives.targets import extremes
+from gradus.rng import host_rng
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
 
 MOST_CLASSES = 100_000  # whose samples are counted
+TRIED, GRID = 5, 41  # samples and predictions that a custom loss is tried on
+SAME = 1e-6  # of the spread of losses: they are the same
 
 
 def target_record(
@@ -111,3 +116,63 @@ def _constant_entropy(
     sums = np.bincount(labels, weight)
     shares = sums[sums > 0] / sums.sum()
     return float(-(shares * np.log(shares)).sum() * sums.sum() / len(labels))
+
+
+class TriedLoss(NamedTuple):
+    """What trying a loss of the user's own tells: entries of its `OutputRecord`."""
+
+    batch_factor: float | None = None
+    best_for_all: float | None = None
+    is_largest_at_target: bool = False
+
+
+def try_loss(loss: Loss, y: Any, shape: tuple[int, ...]) -> TriedLoss:
+    """Return what some samples and predictions tell of a loss of the user's own.
+
+    Args:
+        loss: the loss.
+        y: its targets.
+        shape: of one sample's output.
+    """
+    if not isinstance(y, np.ndarray) or len(y) < 2 * TRIED:
+        return TriedLoss()
+    rows = y[host_rng(0, "loss").choice(len(y), 2 * TRIED, replace=False)]
+    # All of the targets' range, and the ends of probabilities.
+    low, high = float(rows.min()), float(rows.max())
+    grid = np.union1d(np.linspace(low - (high - low), high + (high - low), GRID), [1e-3, 0.999, 1])
+    guesses = host_rng(0, "guesses").uniform(0.05, 0.95, (TRIED, *shape)).astype(np.float32)
+    try:
+        once, twice = (
+            loss(np.concatenate([rows[:TRIED]] * times), np.concatenate([guesses] * times))
+            for times in (1, 2)
+        )
+        many = np.repeat(grid, len(rows)).reshape(-1, *[1] * len(shape)).astype(np.float32)
+        constants = np.broadcast_to(many, (len(many), *shape))
+        costs = np.asarray(loss(np.tile(rows, (len(grid), *[1] * (rows.ndim - 1))), constants))
+        exact = None
+        if rows[0].size == math.prod(shape):
+            exact = np.asarray(loss(rows, rows.reshape(len(rows), *shape).astype(np.float32)))
+    except Exception:  # what is wrong with it is said where it is trained with
+        return TriedLoss()
+    with np.errstate(all="ignore"):
+        ratios = np.asarray(twice)[:TRIED] / np.asarray(once)
+    factor = float(np.median(ratios[np.isfinite(ratios)])) if np.isfinite(ratios).any() else None
+    costs = costs.reshape(len(grid), len(rows)).astype(np.float64)
+    spread = np.ptp(costs[np.isfinite(costs)]) if np.isfinite(costs).any() else 0.0
+    varied = len(np.unique(rows, axis=0)) > 1 and spread > 0
+    costs = np.nan_to_num(costs, nan=np.inf, posinf=np.inf)
+    always = (costs <= costs.min(axis=0) + SAME * spread).all(axis=1)
+    return TriedLoss(
+        factor,
+        float(grid[always][0]) if varied and always.any() else None,
+        bool(varied and exact is not None and _is_largest(exact, costs, SAME * spread)),
+    )
+
+
+def _is_largest(
+    exact: Float[np.ndarray, "rows"], costs: Float[np.ndarray, "grid rows"], margin: float
+) -> bool:
+    """Whether no prediction of a grid costs any sample more than its target does, and most less."""
+    highest = np.where(np.isfinite(costs), costs, -np.inf).max(axis=0)
+    typical = np.median(costs, axis=0)
+    return bool((exact >= highest - margin).all() and (exact > typical + margin).all())

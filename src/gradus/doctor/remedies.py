@@ -47,7 +47,9 @@ def scaled_inputs(candidate: Candidate, record: Record) -> Candidate:
     deviation = np.asarray(x.std(axis=axes, dtype=np.float64))
     deviation = np.where(deviation > 0, deviation, 1.0)
     net, changes = with_rescaled_inputs(candidate.settings["net"], mean, deviation)
-    change = Change("x", "x", "(x - x.mean(0)) / x.std(0)", "preprocessing.scaling", "standard")
+    change = Change(
+        "x", "x", "(x - x.mean(0)) / (x.std(0) + 1e-7)", "preprocessing.scaling", "standard"
+    )
     return candidate.with_settings(change, *changes, net=net)
 
 

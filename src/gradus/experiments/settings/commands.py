@@ -37,7 +37,7 @@ def with_flag_names(message: str) -> str:
     flags = re.sub(
         r"(repeated rows): rows = np\.unique\(x,.*?y\[rows\]", r"\1 from the file", flags
     )
-    flags = flags.replace("1: (x - x.mean(0)) / x.std(0)", "1: --scaling standard")
+    flags = flags.replace("1: (x - x.mean(0)) / (x.std(0) + 1e-7)", "1: --scaling standard")
     counterfactuals = "gradus diagnose RUN --counterfactuals"
     flags = flags.replace("model.diagnose(x, y, counterfactuals=True)", counterfactuals)
     flags = re.sub(r"\bheader=True", "--header yes", flags)

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import InputRecord, LayerRecord
-from gradus.diagnosis.symptoms.data.inputs_unscaled import PASSING
+from gradus.diagnosis.symptoms.data.inputs_unscaled import PASSING, SCALE
 
 CATEGORY = "unscaled-inputs"
+UNLESS = ("inputs-constant",)
 SMALL = 0.02
 SCALED = -1.0, 1.0  # what images are scaled to
 SCALING = "Normalization", "Rescaling"  # `BatchNormalization` adds 0.001 to a variance: too much
@@ -41,7 +42,7 @@ def find(record: Record) -> Iterator[Finding]:
                     f"{size:.2g}."
                 ),
                 why="The first layer's outputs and gradients hardly differ between samples.",
-                remedy="Scale each column to mean 0 and std 1: (x - x.mean(0)) / x.std(0).",
+                remedy=SCALE,
                 severity=record.doubt,
                 evidence={"largest mean or deviation": {"value": size, "threshold": SMALL}},
             )

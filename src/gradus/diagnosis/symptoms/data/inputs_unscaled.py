@@ -12,9 +12,14 @@ from collections.abc import Iterator
 
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.record_entries import InputRecord
 
 CATEGORY = "unscaled-inputs"
+UNLESS = ("inputs-constant",)
 LARGE, JUMP, REMAINS = 10.0, 10.0, 0.3
+BYTE, BRIGHT = 255, 128  # the largest byte; some pixel of a photo is brighter than half of it
+# A column may be constant, as the pixels of a corner are: its deviation is 0.
+SCALE = "Scale each column to mean 0 and std 1: (x - x.mean(0)) / (x.std(0) + 1e-7)."
 # Layers that may stand between the inputs and the first weights and leave the scale as it is.
 PASSING = (
     *("Flatten", "Identity", "Permute", "RepeatVector", "Reshape", "Masking", "GaussianNoise"),
@@ -45,8 +50,13 @@ def find(record: Record) -> Iterator[Finding]:
                 "Large inputs make large gradients in the first layer, so no learning rate suits "
                 "all weights. Units saturate or die."
             ),
-            remedy="Scale each column to mean 0 and std 1: (x - x.mean(0)) / x.std(0).",
+            remedy="Divide the pixels by 255: x / 255." if _are_bytes(given) else SCALE,
             severity="fault" if harmed else record.doubt,
             layer=first.path,
             evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
         )
+
+
+def _are_bytes(given: InputRecord) -> bool:
+    """Whether inputs seem to be images of bytes, from 0 to 255."""
+    return len(given.shape) > 1 and given.minimum >= 0 and BRIGHT < given.maximum <= BYTE

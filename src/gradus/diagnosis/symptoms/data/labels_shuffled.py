@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CATEGORY = "labels"
 CAUSES = (
+    "inputs-constant",
     "preprocessing-mismatch",
     "diverged",
     "rate-invalid",

@@ -2,7 +2,8 @@
 
 A standard deviation or mean above `LARGE` into a linear output; said before training, and afterward
 only if little was learned, as a fault above `HUGE`; or if the first losses were above `JUMP` times
-that of the best constant prediction, and more than `REMAINS` of that is left.
+that of the best constant prediction, and more than `REMAINS` of that is left. Likewise after a
+training of targets whose deviation is below `SMALL`, which outputs of about 1 hide.
 """
 
 from __future__ import annotations
@@ -14,19 +15,25 @@ from gradus.diagnosis.record import Record
 from gradus.diagnosis.record_entries import RELATIVE
 
 CATEGORY = "unscaled-targets"
-LARGE, HUGE = 10.0, 100.0
+LARGE, HUGE, SMALL = 10.0, 100.0, 0.1
 JUMP, REMAINS = 10.0, 0.3
 
 
 def find(record: Record) -> Iterator[Finding]:
     """Yield a finding for each output with large numbers as targets."""
     harmed = (record.start or 0.0) > JUMP and (record.remaining or 0.0) > REMAINS
+    # Larger first losses are not of outputs of about 1, but of others that are too large.
+    is_usual = (record.start or 0.0) * (record.constant or 0.0) < LARGE
     for output in record.outputs:
         targets = output.targets
         if (record.learned and not harmed) or targets is None or output.kind != "values":
             continue
         size = max(targets.deviation, abs(targets.mean))
-        if output.activation == "linear" and size > LARGE and output.loss not in RELATIVE:
+        if output.activation != "linear" or output.loss in RELATIVE:
+            continue
+        if harmed and is_usual and record.learned is False and 0 < targets.deviation < SMALL:
+            yield _find_small(output.where, output.layer, targets.deviation)
+        elif size > LARGE:
             yield Finding(
                 message=(
                     f"{output.where} has targets with mean {targets.mean:.4g} and deviation "
@@ -45,3 +52,18 @@ def find(record: Record) -> Iterator[Finding]:
                 layer=output.layer,
                 evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
             )
+
+
+def _find_small(where: str, layer: str | None, deviation: float) -> Finding:
+    """Return a fault for targets that hardly vary, next to the outputs of a new network."""
+    return Finding(
+        message=f"{where} has targets with a deviation of only {deviation:.3g}.",
+        why=(
+            "The outputs of a new network vary by about 1. Until they are as small as the targets, "
+            "the loss says nothing about how well these are predicted."
+        ),
+        remedy="Subtract the mean and divide by the std: gr.data.Target does both.",
+        layer=layer,
+        kind="dynamic",
+        evidence={"deviation": {"value": deviation, "threshold": SMALL}},
+    )

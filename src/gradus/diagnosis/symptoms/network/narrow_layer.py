@@ -15,7 +15,8 @@ from gradus.diagnosis.record import Record
 from gradus.errors import counted
 
 CATEGORY = "underfitting"
-CAUSES = ("diverged", "rate-invalid", "symmetric-weights")
+UNLESS = ("norm-of-one",)
+CAUSES = ("inputs-constant", "diverged", "rate-invalid", "symmetric-weights")
 WIDE = 4  # classes for each unit
 KINDS = ("Dense", "SimpleRNN", "GRU", "LSTM")
 
@@ -25,7 +26,14 @@ def find(record: Record) -> Iterator[Finding]:
     if record.training is None or record.concern != "fault":
         return
     classes = max((len(each.targets.counts) for each in record.outputs if each.targets), default=0)
-    layers = [layer for layer in record.hidden if layer.kind in KINDS and layer.inputs > 1]
+    last = (
+        record.kernels[-1].path if record.kernels else ""
+    )  # it gives as many as there are targets
+    layers = [
+        layer
+        for layer in record.hidden
+        if layer.kind in KINDS and layer.inputs > 1 and layer.path != last
+    ]
     narrowest = min(layers, key=lambda layer: layer.units, default=None)
     fewest = max(2, -(-classes // WIDE))
     if narrowest is None or narrowest.units >= fewest:

@@ -1,7 +1,8 @@
-"""A loss of the user's own whose smallest value does not depend on the targets.
+"""A loss of the user's own that is not smallest at the targets.
 
 Proof: of a grid of predictions one has the smallest loss for samples with different targets, such
-as 1 under −Σ y log p where outputs need not sum to 1. Source: NeuraLint, UMLAUT.
+as 1 under −Σ y log p where outputs need not sum to 1. Or no prediction has a larger loss than the
+target itself, as with a wrong sign. Source: NeuraLint, UMLAUT.
 """
 
 from __future__ import annotations
@@ -16,8 +17,19 @@ CATEGORY = "loss-mismatch"
 
 
 def find(record: Record) -> Iterator[Finding]:
-    """Yield a fault for each loss that one prediction minimizes for all samples."""
+    """Yield a fault for each loss that its targets do not minimize."""
     for output in record.outputs:
+        if output.is_largest_at_target:
+            yield Finding(
+                message=f"The loss {output.loss} is largest where the prediction is the target.",
+                why=(
+                    "Training makes a loss small, so the outputs move away from their targets, "
+                    "the farther the longer it runs."
+                ),
+                remedy=f"Change its sign: return the negative of what {output.loss} returns.",
+                layer=output.layer,
+            )
+            continue
         best = output.best_for_all
         if best is None or output.activation in SOFTMAX:
             continue

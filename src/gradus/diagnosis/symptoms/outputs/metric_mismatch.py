@@ -1,6 +1,7 @@
 """A metric that judges other targets than those at hand.
 
-Accuracy of a regression counts exact hits of rounded numbers; R² of labels takes them for amounts.
+Accuracy of a regression only asks whether target and prediction are both above 0.5; R² of labels
+takes them for amounts.
 """
 
 from __future__ import annotations

@@ -17,10 +17,15 @@ import numpy as np
 from gradus.diagnosis.evidence import layer_chart
 from gradus.diagnosis.findings import Finding
 from gradus.diagnosis.record import Record
-from gradus.diagnosis.record_entries import RECTIFIERS
+from gradus.diagnosis.record_entries import RECTIFIERS, LayerRecord
 from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "dead-relu"
+CONSTANT = (
+    "inputs-constant",
+    "softmax-of-one",
+    "norm-of-one",
+)  # with which no gradient tells anything
 STEPS = ("rate-invalid", "rate-high", "diverged", "exploding-gradient")
 ORIGINS = (
     "narrow-layer",
@@ -39,8 +44,9 @@ ORIGINS = (
     "labels-constant",
     "dead-code",
 )
-CAUSES = (*STEPS, *ORIGINS)
+CAUSES = (*CONSTANT, *STEPS, *ORIGINS)
 MANY, ALL = 0.5, 0.99
+LINEAR = ("Dense", "Conv1D", "Conv2D")  # without an activation
 FALLS = 0.02  # the fall of the loss in the last quarter that shows that other units learn
 STILL, DIED, BEGAN = 0.3, 0.1, 0.6  # of a kernel's size; of the units, later and at first
 
@@ -50,11 +56,14 @@ def find(record: Record) -> Iterator[Finding]:
     training = record.training
     if training is None or record.learned:
         return
-    # An output that is zero for all samples is as dead as a hidden unit.
+    # An output that is zero for all samples is as dead as a hidden unit. What a layer without an
+    # activation gives is zero only where its inputs are, or a normalization makes them so.
     watched = [
         layer
         for layer in record.layers
-        if layer.path in training.layers and (not layer.is_output or layer.activation in RECTIFIERS)
+        if layer.path in training.layers
+        and (not layer.is_output or layer.activation in RECTIFIERS)
+        and not (layer.kind.endswith("Normalization") or _is_linear(layer))
     ]
     shares = {layer.path: training.silent_share(layer.path) for layer in watched}
     path = max(shares, key=lambda path: shares[path], default="")
@@ -77,6 +86,10 @@ def find(record: Record) -> Iterator[Finding]:
         epoch=epoch,
         evidence={"dead units": {"value": share, "threshold": MANY}},
     )
+
+
+def _is_linear(layer: LayerRecord) -> bool:
+    return layer.kind in LINEAR and layer.activation == "linear"
 
 
 def _only_began_silent(record: Record, training: TrainingRecord, path: str) -> bool:

@@ -22,6 +22,9 @@ CAUSES = (
     "loss-reduction",
     "loss-arithmetic",
     "loss-targets",
+    "output-loss",
+    "output-range",
+    "augmentation-range",
     "inputs-unscaled",
     "targets-unscaled",
 )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from gradus.diagnosis.evidence import loss_chart
 from gradus.diagnosis.findings import Finding, three_digits
 from gradus.diagnosis.record import Record
+from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "exploding"
 UNLESS = (
@@ -39,8 +40,8 @@ def find(record: Record) -> Iterator[Finding]:
         return
     yield Finding(
         message=(
-            f"The loss rose to {three_digits(training.highest)}; a constant prediction's is "
-            f"{three_digits(constant)}."
+            f"The loss {_verb(training)} {three_digits(training.highest)}; a constant "
+            f"prediction's is {three_digits(constant)}."
         ),
         why=(
             "Outputs this large make gradients just as large. Each step overshoots and undoes "
@@ -56,3 +57,9 @@ def find(record: Record) -> Iterator[Finding]:
             "highest loss / constant's": {"value": training.highest / constant, "threshold": HIGH}
         },
     )
+
+
+def _verb(training: TrainingRecord) -> str:
+    """Return whether the loss was highest at first, or rose, in words."""
+    losses = training.segments if len(training.segments) else training.loss
+    return "began at" if losses[0] == training.highest else "rose to"

@@ -26,6 +26,8 @@ from gradus.errors import counted
 
 CATEGORY = "overfitting"
 CAUSES = (
+    "inputs-constant",
+    "output-dropout",
     "diverged",
     "preprocessing-mismatch",
     "labels-shuffled",

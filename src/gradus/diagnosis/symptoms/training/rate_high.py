@@ -34,6 +34,7 @@ from gradus.diagnosis.training import FEW, TrainingRecord
 
 CATEGORY = "learning-rate-high"
 CAUSES = (
+    "inputs-constant",
     "rate-invalid",
     "batch-size",
     "diverged",
@@ -43,6 +44,7 @@ CAUSES = (
     "loss-targets",
     "output-loss",
     "output-range",
+    "augmentation-range",
     "inputs-unscaled",
     "targets-unscaled",
     "over-regularised",

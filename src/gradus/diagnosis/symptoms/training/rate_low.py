@@ -4,7 +4,7 @@ The median, over the records of the second half, of the largest update of a kern
 kernel, below `SHORT`, while the loss still falls and much of it remains. Where less than
 `NEARLY_ALL` of it remains, all steps together must be short, too (`FAR`). Or a rate that a schedule
 has brought below `DECAYED` of its largest value in the last epoch and in half of them, where little
-was learned.
+was learned; or, as a note, where the loss was falling by `FALLS_LEARNED` in the epoch before.
 
 Source: TheDeepChecker (update below 1e-4 of the weight); the threshold is higher here, as little
 must have been learned.
@@ -42,6 +42,7 @@ UNLESS = (
     "labels-constant",
     "output-loss",
     "output-range",
+    "inputs-constant",
     "inputs-unscaled",
     "inputs-tiny",
     "augmentation-range",
@@ -49,6 +50,8 @@ UNLESS = (
     "over-regularised",
     "labels-shuffled",
     "narrow-layer",
+    "norm-of-one",
+    "output-dropout",
     "gan-starved",
     "gan-collapse",
 )
@@ -128,10 +131,10 @@ def _suggested_power(settings: SettingsRecord, short: float) -> int:
 
 
 def _decayed(record: Record) -> Finding | None:
-    """Return a fault if a schedule ended the learning long before the training."""
+    """Return a finding if a schedule ended the learning long before the training."""
     training, settings = record.training, record.settings
     rates = None if training is None else training.metrics.get("learning_rate")
-    if training is None or settings is None or rates is None or record.learned is not False:
+    if training is None or settings is None or rates is None:
         return None
     largest = max(settings.learning_rate, float(rates.max()))
     is_low = rates < DECAYED * largest
@@ -140,6 +143,9 @@ def _decayed(record: Record) -> Finding | None:
     if training.stopped == "diverged" or not is_early:
         return None
     since = training.epochs - int(np.argmin(is_low[::-1]) if not is_low.all() else len(is_low)) + 1
+    before, then = training.loss[max(0, since - 2)], training.loss[since - 1]
+    if record.learned is not False and not then < (1 - FALLS_LEARNED) * before:
+        return None  # what is left may be noise
     return Finding(
         message=(
             f"The learning rate fell from {largest:g} to {rates[-1]:.2g}, and has been too low to "
@@ -147,6 +153,7 @@ def _decayed(record: Record) -> Finding | None:
         ),
         why="From then on, steps are too short to learn anything more.",
         remedy="Spread the schedule over all training steps, or keep the rate constant.",
+        severity=record.doubt,
         kind="dynamic",
         epoch=since,
         chart=loss_chart(record),

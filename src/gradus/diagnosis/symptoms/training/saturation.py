@@ -17,6 +17,7 @@ from gradus.diagnosis.record import Record
 
 CATEGORY = "saturation"
 CAUSES = (
+    "inputs-constant",
     "rate-invalid",
     "rate-high",
     "diverged",
