@@ -8,10 +8,11 @@ import pytest
 
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.counterfactuals import try_other_seeds, try_remedies
+from gradus.doctor.counterfactuals import failures, try_other_seeds, try_remedies
 from gradus.doctor.remedy import Remedy
 
 SAMPLES, EPOCHS = 100, 10
+LOST = "cannot be trained"
 
 
 def changing(name, program="same"):
@@ -48,8 +49,13 @@ class Pretended:
             key = self.key(candidate), seed
             self.epochs[key] = max(self.epochs[key], round(share * EPOCHS))
 
+    def failure(self, candidate):
+        return "It has no such layer." if self.wrong[self.key(candidate)] == LOST else ""
+
     def errors(self, candidate, seed):
         wrong = self.wrong[self.key(candidate)]
+        if wrong == LOST:
+            return np.full(SAMPLES, np.inf)
         count = wrong if isinstance(wrong, int) else wrong[seed]
         return (np.arange(SAMPLES) < count).astype(float)
 
@@ -123,6 +129,13 @@ def test_another_remedy_is_tried_on_top_of_the_best_one():
     assert "a, c" in names(outcomes)
     alone = tried(Pretended(training.wrong), *map(changing, "abc"))
     assert "a, b" not in names(alone)
+
+
+def test_a_remedy_that_cannot_be_trained_is_told_and_has_no_pair():
+    training = Pretended({"": 60, "a": 55, "b": LOST, "a b": 5})
+    outcomes = tried(training, *map(changing, "ab"), pairs=True)
+    assert names(outcomes) == ["a", "b"]
+    assert failures(outcomes) == ["Not tried: b. It has no such layer."]
 
 
 def test_of_remedies_that_help_the_better_one_is_first_and_of_equals_the_likelier_one():

@@ -55,7 +55,11 @@ class CandidateTraining:
         self._errors: dict[tuple[Candidate, int, int], Errors] = {}  # the last is the epoch
 
     def train(self, wanted: Sequence[tuple[Candidate, int]], share: float = 1.0) -> None:
-        """Train candidates with seeds until a share of their epochs."""
+        """Train candidates with seeds until a share of their epochs.
+
+        Raises:
+            GradusError: if the original cannot be trained; nothing can be compared then.
+        """
         by_end: dict[int, list[Member]] = {}
         for candidate, seed in wanted:
             member = self._member(candidate, seed)
@@ -69,6 +73,16 @@ class CandidateTraining:
             for _ in self._executor.run(members, until):
                 pass
             self.trained_epochs += sum(int(m.train_state.epoch) for m in members) - before
+        for candidate, seed in wanted:
+            if candidate is self.original and (why := self.failure(candidate, seed)):
+                raise GradusError(
+                    f"The training cannot be repeated on these data, to compare with: {why}"
+                )
+
+    def failure(self, candidate: Candidate, seed: int = 0) -> str:
+        """Return why a candidate could not be trained; "" if it could."""
+        member = self._member(candidate, seed)
+        return member if isinstance(member, str) else member.error
 
     def program(self, candidate: Candidate) -> Hashable:
         """Return what candidates that need no program of their own share; None if it has none."""
@@ -89,7 +103,7 @@ class CandidateTraining:
         member = self._member(candidate, seed)
         x, y = candidate.held_out
         y = x if y is None else y
-        if isinstance(member, str) or member.error:
+        if isinstance(member, str) or member.error:  # which `failure` tells
             return np.full(len(jax.tree.leaves(y)[0]), np.inf)
         key = candidate, seed, int(member.train_state.epoch)
         if key not in self._errors:
@@ -145,7 +159,10 @@ class CandidateTraining:
     def _build(self, builder: MemberBuilder, candidate: Candidate, seed: int) -> Member:
         """Return a new training of a candidate."""
         shuffle_seed = candidate.fit["shuffle_seed"] + seed
-        arguments = {**candidate.fit, "shuffle_seed": shuffle_seed}
+        size = candidate.fit["batch_size"]
+        if size is not None:  # `fit` may have had more samples, as a part of them is held out here
+            size = min(size, candidate.data.count)
+        arguments = {**candidate.fit, "shuffle_seed": shuffle_seed, "batch_size": size}
         fold = self._fold(candidate.data)
         return builder.build(len(self._members), candidate.make_model(seed), arguments, fold)
 

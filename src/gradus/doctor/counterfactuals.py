@@ -37,12 +37,14 @@ class Outcome:
         comparison: with the training as it is, on validation samples.
         seeds: how many seeds were compared, the first in full length; 0 if only the first part of
             that was trained, which showed that other remedies are better.
+        failure: why it could not be trained; "" if it could.
     """
 
     remedy: Remedy
     candidate: Candidate
     comparison: Comparison
     seeds: int = 0
+    failure: str = ""
 
     @property
     def helps(self) -> bool:
@@ -203,6 +205,7 @@ def _on_top(outcomes: Sequence[Outcome], before: Candidate, record: Record) -> l
     """Return the best remedy together with each of the next ones that change something else."""
     best, *others = outcomes
     changed = {change.where for change in best.candidate.changes}
+    others = [each for each in others if not each.failure]
     known = {frozenset(map(str, outcome.candidate.changes)) for outcome in outcomes}
     made: list[Tried] = []
     for other in others:
@@ -222,6 +225,13 @@ def _finalists(outcomes: Sequence[Outcome], likeliest: Candidate, count: int) ->
     if count > 1 and likeliest in helping and likeliest not in best:
         best[-1] = likeliest
     return best
+
+
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return a sentence for each remedy that could not be trained, and why."""
+    return [
+        f"Not tried: {each.candidate.name}. {each.failure}" for each in outcomes if each.failure
+    ]
 
 
 def confirm(training: CandidateTraining, before: Candidate, remedy: Tried, seeds: int) -> Outcome:
@@ -288,7 +298,7 @@ def outcome_of(
     ]
     if seeds > 1:
         errors = [[no_worse_than_constant(each) for each in of_seeds] for of_seeds in errors]
-    return Outcome(*remedy, compare(*errors), seeds)
+    return Outcome(*remedy, compare(*errors), seeds, training.failure(remedy[1]))
 
 
 def compare_remedies(

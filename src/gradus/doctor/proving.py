@@ -12,7 +12,7 @@ from gradus.diagnosis.symptoms import symptoms, with_causes
 from gradus.doctor.candidate import check_data, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import REMEDIES, candidates_for
-from gradus.doctor.counterfactuals import Outcome, try_remedies
+from gradus.doctor.counterfactuals import Outcome, failures, try_remedies
 from gradus.doctor.scores import Comparison
 from gradus.doctor.twins import compare_twins
 from gradus.errors import counted
@@ -57,6 +57,8 @@ def diagnose_by_training(
         remedies = candidates_for(original, record, diagnosis)
         outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS)
         diagnosis = with_outcomes(diagnosis, outcomes)
+        limits = [*diagnosis.limits, *failures(outcomes)]
+        diagnosis = Diagnosis(diagnosis.findings, limits)
     return diagnosis
 
 
@@ -183,7 +185,9 @@ def _refuted(findings: Any, outcomes: Sequence[Outcome], demote: bool) -> list[F
         outcomes: of the remedies.
         demote: whether such a fault becomes a note, as the cause is another one.
     """
-    tried = [each for each in outcomes if each.seeds and not each.comparison.helps]
+    tried = [
+        each for each in outcomes if each.seeds and not each.comparison.helps and not each.failure
+    ]
 
     def judged(finding: Finding) -> Finding:
         own = [each for each in tried if each.remedy.code == finding.code]

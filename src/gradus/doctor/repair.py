@@ -13,7 +13,7 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Change, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
-from gradus.doctor.counterfactuals import Outcome, try_other_seeds, try_remedies
+from gradus.doctor.counterfactuals import Outcome, failures, try_other_seeds, try_remedies
 from gradus.doctor.proving import BUDGET, SEEDS, with_outcomes
 from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
@@ -125,6 +125,8 @@ class Repair:
             f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
             f"{counted(best.seeds, 'seed')})"
         )
+        if best.failure:
+            return [f"Repair: no remedy could be trained. {tried}"]
         if not self.helped:
             return [
                 f"Repair: no remedy helped beyond noise. {tried}",
@@ -207,7 +209,7 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     remedies = candidates_for(original, record, diagnosis, notes=True)
     outcomes = try_remedies(training, original, remedies, budget, seeds, record)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
-    notes = [unweighted_note(model, data)]
+    notes = [unweighted_note(model, data), *failures(outcomes)]
     if outcomes and not outcomes[0].helps:
         other = try_other_seeds(training, original, seeds)
         outcomes.insert(0 if other.helps else len(outcomes), other)
