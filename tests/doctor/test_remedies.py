@@ -227,6 +227,26 @@ def test_one_softmax_of_two_is_taken_away(trained):
     assert [str(each) for each in found.shown_changes] == ['dense.activation: "softmax" → None']
 
 
+@pytest.mark.parametrize(
+    ("rate", "code"),
+    [
+        *((1e-5, "rate-low"), (5.0, "rate-high"), (0.001, None)),
+        (gr.schedules.CosineDecay(1e-5, 100), "rate-low"),
+        (gr.schedules.CosineDecay(5.0, 100), "rate-high"),
+    ],
+)
+def test_the_usual_rate_proves_what_it_changes(classifier, rate, code):
+    model, candidate = classifier
+    at_rate = candidate.with_settings(optimizer=gr.Adam(rate))
+    largest = getattr(rate, "initial_learning_rate", rate)
+    shown = dataclasses.replace(model.record.settings, learning_rate=largest)
+    record = dataclasses.replace(model.record, settings=shown)
+    usual = [each for each in GENERAL if each.name == "the optimizer's usual rate"]
+    assert {each.code for each in usual} == {"rate-low", "rate-high"}
+    assert set(usual) <= {*REMEDIES["rate-low"], *REMEDIES["rate-high"]}
+    assert [e.code for e in usual if e.apply(at_rate, record).changes] == ([code] if code else [])
+
+
 def test_a_schedule_is_scaled_as_a_whole():
     found = scaled_rate(gr.schedules.WarmUp(10, 0.1, gr.schedules.CosineDecay(0.1, 100)), 0.1)
     assert [round(float(found(step)), 6) for step in (10, 60)] == [0.01, 0.005]

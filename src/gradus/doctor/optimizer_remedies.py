@@ -32,14 +32,27 @@ def rate_times(factor: float) -> Remedy:
     return Remedy(f"learning rate × {factor:g}", "rate-high" if factor < 1 else "rate-low", apply)
 
 
-def usual_rate(candidate: Candidate, record: Record) -> Candidate:
-    """Give the optimizer the rate that it has by default."""
-    optimizer = optimizers.get(candidate.settings["optimizer"])
-    field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
-    usual = field.default if isinstance(field.default, float) else 0.01
-    if candidate_rate(optimizer) == usual:
-        return candidate
-    return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
+def usual_rate(raised: bool) -> Remedy:
+    """Return the remedy of the rate that the optimizer has by default.
+
+    It proves a rate to be too low, or too high: these are two remedies, each for one of the two.
+
+    Args:
+        raised: whether it applies to lower rates; else to higher ones.
+    """
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        optimizer = optimizers.get(candidate.settings["optimizer"])
+        field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
+        usual = field.default if isinstance(field.default, float) else 0.01
+        rate = candidate_rate(optimizer)
+        if isinstance(rate, Schedule):  # the largest rate of its first steps
+            rate = record.settings.learning_rate if record.settings is not None else math.inf
+        if rate == usual or (rate < usual) != raised:
+            return candidate
+        return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
+
+    return Remedy("the optimizer's usual rate", "rate-low" if raised else "rate-high", apply)
 
 
 def usual_settings(candidate: Candidate, record: Record) -> Candidate:
