@@ -9,7 +9,7 @@ import pytest
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate, Change
 from gradus.doctor.counterfactuals import failures, try_other_seeds, try_remedies
-from gradus.doctor.remedy import Remedy
+from gradus.doctor.remedy import Remedy, together
 
 SAMPLES, EPOCHS = 100, 10
 LOST = "cannot be trained"
@@ -72,7 +72,7 @@ def tried(training, *remedies, budget=6.0, pairs=False):
         (each, dataclasses.replace(each.apply(original, Record()), name=each.name))
         for each in remedies
     ]
-    return try_remedies(training, original, made, budget, 3, Record() if pairs else None)
+    return try_remedies(training, original, made, budget, 3, Record(), pairs)
 
 
 def names(outcomes):
@@ -129,6 +129,27 @@ def test_another_remedy_is_tried_on_top_of_the_best_one():
     assert "a, c" in names(outcomes)
     alone = tried(Pretended(training.wrong), *map(changing, "abc"))
     assert "a, b" not in names(alone)
+
+
+def test_a_remedy_on_top_is_left_out_where_it_adds_nothing_beyond_noise():
+    training = Pretended({"": 60, "a": 30, "b": 58, "a b": 27}, seconds=0.01)
+    first, *others = tried(training, *map(changing, "ab"), pairs=True)
+    assert (first.candidate.name, first.helps, first.seeds) == ("a", True, 3)
+    assert "a, b" in names(others)
+
+
+@pytest.mark.parametrize(("budget", "least"), [(4.0, "b, c"), (20.0, "b")])
+def test_of_several_together_those_are_left_out_that_are_not_needed_while_the_budget_lasts(
+    budget, least
+):
+    a, b, c = map(changing, "abc")
+    wrong = {"": 60, "a": 60, "b": 10, "c": 60, "a b c": 6, "a b": 10, "b c": 9, "a c": 60}
+    training = Pretended(wrong)
+    first, *others = tried(training, together([a, b, c]), a, b, c, budget=budget)
+    assert (first.candidate.name, first.helps, first.seeds) == (least, True, 3)
+    assert len(set(names(others))) == len(others)
+    needed = Pretended(wrong | {"b": 40, "a b": 20, "b c": 20})
+    assert names(tried(needed, together([a, b, c]), a, b, c, budget=budget))[0] == "a, b, c"
 
 
 def test_a_remedy_that_cannot_be_trained_is_told_and_has_no_pair():

@@ -9,7 +9,7 @@ import pytest
 import gradus as gr
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.catalog import INPUTS, LOWER, together
+from gradus.doctor.catalog import INPUTS, LOWER, OUTPUT, together
 from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.proving import with_outcomes
 from gradus.doctor.scores import Comparison
@@ -120,6 +120,17 @@ def test_several_remedies_together_prove_the_first_of_their_findings():
     assert [(each.code, each.kind) for each in found.faults] == [
         ("inputs-unscaled", "proved"),
         ("rate-high", "dynamic"),
+    ]
+
+
+def test_of_several_remedies_together_the_one_that_helps_alone_proves_its_finding():
+    both = together([INPUTS, OUTPUT])
+    diagnosis = Diagnosis([finding("inputs-unscaled"), finding("softmax-of-one")])
+    outcomes = [outcome(both, 0.1), outcome(INPUTS, 0.5, seeds=1), outcome(OUTPUT, 0.2, seeds=1)]
+    found = with_outcomes(diagnosis, outcomes)
+    assert [(each.code, each.kind, each.proof is None) for each in found.faults] == [
+        ("softmax-of-one", "proved", False),
+        ("inputs-unscaled", "static", True),  # it is needed, too, but is not what is proved
     ]
 
 

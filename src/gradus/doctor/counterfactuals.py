@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,13 +63,15 @@ def try_remedies(
     remedies: Sequence[Tried],
     budget: float,
     seeds: int,
-    record: Record | None = None,
+    record: Record,
+    pairs: bool = False,
 ) -> list[Outcome]:
     """Train candidates side by side, and return what became of them, the best first.
 
     All are trained for a part of their epochs, the best ones in full length, and one after another
     of these beside the training as it is with all seeds, while the budget lasts. One that shows no
-    gain to speak of with its first seed gets no more.
+    gain to speak of with its first seed gets no more. Several remedies together are the best only
+    if each of them helps on top of the others.
 
     Args:
         training: trains them.
@@ -79,16 +81,17 @@ def try_remedies(
             programs are compiled.
         seeds: how many seeds the last comparison has; up to four times as many where these cannot
             tell.
-        record: of the training without them, to try others on top of the best one, too; or None.
+        record: of the training without them.
+        pairs: whether others are tried on top of the best one, too.
     """
     programs = PROGRAMS * budget
-    remedies = _of_few_programs(training, [before], remedies, programs - (record is not None))
+    remedies = _of_few_programs(training, [before], remedies, programs - pairs)
     if not remedies:
         return []
-    plan = _plan(training, before, remedies, budget, seeds, record is not None)
+    plan = _plan(training, before, remedies, budget, seeds, pairs)
     remedies = remedies[: plan.remedies]
     outcomes = compare_remedies(training, before, remedies, plan.share)
-    if record is not None and outcomes[0].comparison.gain > 0:
+    if pairs and outcomes[0].comparison.gain > 0:
         known = [before, *(candidate for _, candidate in remedies)]
         both = _of_few_programs(training, known, _on_top(outcomes, before, record), programs)
         remedies = [*remedies, *both[: plan.pairs]]
@@ -98,9 +101,11 @@ def try_remedies(
     compared = _confirm_all(training, before, finals, plan, seeds)
     if helping := [each for each in compared if each.helps]:
         best = functools.reduce(lambda one, other: _better(training, one, other), helping)
-        compared.remove(best)
-        compared.insert(0, best)
-    return [*compared, *(each for each in outcomes if each.candidate not in chosen)]
+        parted = _without_parts(training, before, best, record, remedies, plan)
+        known = [each.candidate for each in parted]
+        compared = [*parted, *(each for each in compared if each.candidate not in known)]
+    shown = [each.candidate for each in compared]
+    return [*compared, *(each for each in outcomes if each.candidate not in shown)]
 
 
 class Plan(NamedTuple):
@@ -170,12 +175,78 @@ def _better(training: CandidateTraining, one: Outcome, other: Outcome) -> Outcom
     """Return the better one of two remedies that help.
 
     The first is kept unless the other is better by a standard error (Breiman et al.,
-    "Classification and regression trees", 1984).
+    "Classification and regression trees", 1984). Of fewer changes and more, the more must be better
+    by as much as helps.
     """
+    if len(other.remedy.parts) < len(one.remedy.parts):
+        one, other = other, one
     seeds = range(min(one.seeds, other.seeds))
     errors = [[training.errors(o.candidate, seed) for seed in seeds] for o in (one, other)]
     comparison = compare(*errors)
-    return other if comparison.gain > comparison.noise else one
+    has_more = len(other.remedy.parts) > len(one.remedy.parts)
+    is_better = comparison.helps if has_more else comparison.gain > comparison.noise
+    return other if is_better else one
+
+
+def _without_parts(
+    training: CandidateTraining,
+    before: Candidate,
+    best: Outcome,
+    record: Record,
+    remedies: Sequence[Tried],
+    plan: Plan,
+) -> list[Outcome]:
+    """Return the best remedy without those of its parts that add nothing to the others.
+
+    One after another is left out, as far as the plan allows, and the training is compared with that
+    of all. What was trained for it follows in the list.
+    """
+    known = {frozenset(map(str, made.changes)): (remedy, made) for remedy, made in remedies}
+    outcomes: list[Outcome] = []
+    while len(best.remedy.parts) > 1 and training.trained_epochs < plan.epochs:
+        fewer = [_fewer(best.remedy, part, before, record, known) for part in best.remedy.parts]
+        own = compare_remedies(training, before, fewer, seeds=1)
+        equal = []
+        for index, each in enumerate(own):
+            if not each.comparison.helps or beats(training, best.candidate, each.candidate):
+                continue
+            remedy = each.remedy, each.candidate
+            own[index] = confirm(training, before, remedy, best.seeds)
+            if own[index].helps and not _adds(training, each.candidate, best):
+                equal.append(own[index])
+        outcomes = [*own, *outcomes]
+        if not equal:
+            break
+        outcomes.append(best)
+        best = min(equal, key=lambda each: each.comparison.after)
+        outcomes.remove(best)
+    return [best, *outcomes]
+
+
+def _fewer(
+    remedy: Remedy,
+    part: Remedy,
+    before: Candidate,
+    record: Record,
+    known: Mapping[frozenset[str], Tried],
+) -> Tried:
+    """Return a remedy without one of its parts, and the candidate, the known one if there is."""
+    rest = [each for each in remedy.parts if each is not part]
+    fewer = together(rest) if len(rest) > 1 else rest[0]
+    made = fewer.apply(before, record)
+    tried = known.get(frozenset(map(str, made.changes)))
+    return tried or (fewer, dataclasses.replace(made, name=fewer.name))
+
+
+def _adds(training: CandidateTraining, fewer: Candidate, best: Outcome) -> bool:
+    """Whether the best remedy is better than a part of it, beyond noise, after full trainings."""
+    both, seeds = (fewer, best.candidate), range(best.seeds)
+    training.train([(candidate, seed) for candidate in both for seed in seeds])
+    errors = [
+        [no_worse_than_constant(training.errors(candidate, seed)) for seed in seeds]
+        for candidate in both
+    ]
+    return compare(*errors).helps
 
 
 def _of_few_programs(

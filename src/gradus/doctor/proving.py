@@ -13,6 +13,7 @@ from gradus.doctor.candidate import check_data, make_candidate, make_data, unwei
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import REMEDIES, candidates_for
 from gradus.doctor.counterfactuals import Outcome, failures, try_remedies
+from gradus.doctor.remedy import Remedy
 from gradus.doctor.scores import Comparison
 from gradus.doctor.twins import compare_twins
 from gradus.errors import counted
@@ -55,7 +56,7 @@ def diagnose_by_training(
         diagnosis = with_twins(diagnosis, training, record, seed)
     if counterfactuals and diagnosis.faults:
         remedies = candidates_for(original, record, diagnosis)
-        outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS)
+        outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS, record)
         diagnosis = with_outcomes(diagnosis, outcomes)
         limits = [*diagnosis.limits, *failures(outcomes)]
         diagnosis = Diagnosis(diagnosis.findings, limits)
@@ -117,18 +118,27 @@ def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosi
     best = outcomes[0]
     roots = [each for each in diagnosis.faults if each.cause is None]
     tried = best.remedy.parts or (best.remedy,)
-    mended = sorted(
-        (each for each in roots if set(tried) & set(REMEDIES.get(each.code, ()))),
-        key=lambda each: each.code != best.remedy.code,
-    )
-    proved = _proved(mended[0] if mended else None, best)
-    others = [each for each in diagnosis if not mended or each is not mended[0]]
-    others = _refuted(others, outcomes[1:], demote=True)
+    alone = {each.remedy: each.comparison for each in outcomes[1:]}
+    # Of several remedies that are needed, the one that helps alone tells the fault.
+    helping = [part for part in tried if part in alone and alone[part].helps]
+    telling = max(helping, key=lambda part: alone[part].gain, default=tried[0])
+    mended = _mended(roots, [telling]) or _mended(roots, tried)
+    proved = _proved(mended, best, telling.code)
+    others = [each for each in diagnosis if each is not mended]
+    # What helps on top of others only is not refuted by a training with it alone.
+    refuting = [each for each in outcomes[1:] if each.remedy not in tried]
+    others = _refuted(others, refuting, demote=True)
     caused = [
         dataclasses.replace(each, cause=None) if each.kind == "proved" else each
         for each in with_causes([proved, *others])
     ]
     return Diagnosis(caused, diagnosis.limits)
+
+
+def _mended(roots: Sequence[Finding], remedies: Sequence[Remedy]) -> Finding | None:
+    """Return the finding that some remedies mend: the one of the first of them, or another."""
+    found = [each for each in roots if set(remedies) & set(REMEDIES.get(each.code, ()))]
+    return min(found, key=lambda each: each.code != remedies[0].code, default=None)
 
 
 def _judged(finding: Finding, zeros: Comparison) -> Finding:
@@ -147,15 +157,20 @@ def _judged(finding: Finding, zeros: Comparison) -> Finding:
     return dataclasses.replace(finding, kind="proved", why=why, proof=proof)
 
 
-def _proved(finding: Finding | None, outcome: Outcome) -> Finding:
-    """Return a finding, or a new one, with the proof that training without it goes better."""
+def _proved(finding: Finding | None, outcome: Outcome, code: str) -> Finding:
+    """Return a finding, or a new one, with the proof that training without it goes better.
+
+    Args:
+        finding: the finding; None if none of those that were made is mended.
+        outcome: of the training without it.
+        code: of a new finding.
+    """
     comparison = outcome.comparison
     shown = (
         f"its validation error is {three_digits(comparison.after)} instead of "
         f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
         f"{counted(outcome.seeds, 'seed')})"
     )
-    code = outcome.remedy.code
     if finding is None:
         category = {each.code: each.category for each in symptoms()}.get(code, code)
         finding = Finding(

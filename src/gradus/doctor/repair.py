@@ -207,7 +207,7 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
     remedies = candidates_for(original, record, diagnosis, notes=True)
-    outcomes = try_remedies(training, original, remedies, budget, seeds, record)
+    outcomes = try_remedies(training, original, remedies, budget, seeds, record, pairs=True)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
     notes = [unweighted_note(model, data), *failures(outcomes)]
     if outcomes and not outcomes[0].helps:
