@@ -95,8 +95,9 @@ def sample_errors(
     """Return the error of each sample, a mean over outputs and axes.
 
     It is 1 for a wrong class and 0 for a right one, the share of wrong flags, and for numbers the
-    squared error in variances of the training targets, at most `LARGEST`. A prediction that is not
-    a number is wrong.
+    squared error in variances of the training targets, at most `LARGEST`: `Σ (ŷⱼ - yⱼ)² / Σ σⱼ²`
+    over the columns j of an output, which count as they do in a squared loss. A prediction that is
+    not a number is wrong.
 
     Args:
         task: what was learned.
@@ -144,11 +145,16 @@ def _classes(loss: Loss, predicted: np.ndarray, labels: np.ndarray) -> np.ndarra
 
 
 def _squared(predicted: np.ndarray, y: np.ndarray, trained_on: np.ndarray) -> Errors:
-    """Return the mean squared error of each sample in variances of the columns of targets."""
+    """Return the squared error of each sample as a share of the variance of targets.
+
+    Both are summed over columns. In a mean of each column's share, those that hardly vary, such as
+    the pixels of a border, would decide.
+    """
     y = y.reshape(len(y), -1).astype(np.float64)
     predicted = predicted.reshape(y.shape).astype(np.float64)
-    variance = trained_on.reshape(len(trained_on), -1).astype(np.float64).var(axis=0)
+    variance = trained_on.reshape(len(trained_on), -1).astype(np.float64).var(axis=0).sum()
     with np.errstate(over="ignore", invalid="ignore"):
-        errors = (predicted - y) ** 2 / np.where(variance > 0, variance, 1.0)
-    mean: Errors = np.minimum(np.nan_to_num(errors, nan=LARGEST, posinf=LARGEST), LARGEST).mean(1)
-    return mean
+        squared = ((predicted - y) ** 2).sum(axis=1)
+        errors = squared / (variance if variance > 0 else y.shape[1])
+    capped: Errors = np.minimum(np.nan_to_num(errors, nan=LARGEST, posinf=LARGEST), LARGEST)
+    return capped
