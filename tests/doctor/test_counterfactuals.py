@@ -30,8 +30,8 @@ def changing(name, program="same"):
 class Pretended:
     """Trainings whose numbers of wrong samples are given, by what is changed and by seed."""
 
-    def __init__(self, wrong, seconds=10.0):
-        self.wrong, self.expected = wrong, seconds
+    def __init__(self, wrong, seconds=10.0, constant=np.inf):
+        self.wrong, self.expected, self.constant = wrong, seconds, constant
         self.epochs = collections.Counter()
 
     @property
@@ -51,6 +51,9 @@ class Pretended:
 
     def failure(self, candidate):
         return "It has no such layer." if self.wrong[self.key(candidate)] == LOST else ""
+
+    def learns(self, errors):
+        return np.mean(errors) < self.constant
 
     def errors(self, candidate, seed):
         wrong = self.wrong[self.key(candidate)]
@@ -171,6 +174,15 @@ def test_little_budget_tries_the_likeliest_only():
     outcomes = tried(training, *map(changing, "abcdefghijklmnop"), budget=2.0)
     assert names(outcomes) == ["a", "b", "c"]
     assert training.trained_epochs <= 2 * EPOCHS + 3
+
+
+def test_where_labels_are_doubted_what_learns_no_more_than_a_constant_does_not_help():
+    wrong = {"": [80, 20, 20, 20], "a": 40}
+    for constant, helps in ((0.5, True), (0.4, False), (0.1, False)):
+        training = Pretended(wrong, constant=constant)
+        assert try_other_seeds(training, as_it_is(), 3).helps == (constant > 0.2)
+        training = Pretended({"": 80, "a": 40}, constant=constant)
+        assert tried(training, changing("a"))[0].helps == helps
 
 
 def test_nothing_to_try_is_no_training():

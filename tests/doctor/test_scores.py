@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradus.doctor.scores import LARGEST, compare, no_worse_than_constant, sample_errors
+from gradus.doctor.scores import (
+    LARGEST,
+    compare,
+    constant_errors,
+    no_worse_than_constant,
+    sample_errors,
+)
 from gradus.models.supervised import make_supervised
 
 CLASSES = make_supervised("sparse_categorical_crossentropy")
@@ -84,6 +90,21 @@ def test_several_outputs_are_averaged():
     trained_on = {"label": np.array([0, 1]), "size": np.array([[0.0], [4.0]])}
     found = sample_errors(task, ["classes", "values"], predicted, y, trained_on)
     assert found.tolist() == [(1 + 4 / 4) / 2]
+
+
+def test_a_constant_prediction_is_the_most_frequent_target_or_the_mean():
+    y, trained_on = np.array([0, 1, 1]), np.array([0, 1, 0])
+    for of, seen in ((y, trained_on), (np.eye(2)[y], np.eye(2)[trained_on])):
+        assert constant_errors(CLASSES, ["classes"], of, seen).tolist() == [0, 1, 1]
+    flags = make_supervised("binary_crossentropy")
+    seen = np.array([[1, 0], [1, 1], [0, 0]])
+    assert constant_errors(flags, ["flags"], seen, seen).tolist() == [0, 0.5, 0.5]
+    numbers = np.array([[0.0], [4.0]])  # of mean 2 and variance 4
+    squared = make_supervised("mse")
+    assert constant_errors(squared, ["values"], np.array([[2.0], [6.0]]), numbers).tolist() == [
+        0,
+        4,
+    ]
 
 
 def test_the_noise_of_one_seed_is_that_of_paired_samples(rng):

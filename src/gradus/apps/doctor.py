@@ -61,7 +61,9 @@ def diagnose(
     else:
         source, diagnosis = diagnose_run(run, ignore or [])
     summaries.print_diagnosis(diagnosis, output)
-    if diagnosis.faults and is_finished(source.get("run")):
+    # No remedy mends labels that the inputs do not tell.
+    has_remedies = any(each.code != "labels-shuffled" for each in diagnosis.faults)
+    if has_remedies and is_finished(source.get("run")):
         output.print_line(f"To try remedies: {format_command('repair', source['run'])}")
     output.print_json(source | diagnosis.to_plain())
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]

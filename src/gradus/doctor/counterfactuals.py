@@ -38,6 +38,8 @@ class Outcome:
         seeds: how many seeds were compared, the first in full length; 0 if only the first part of
             that was trained, which showed that other remedies are better.
         failure: why it could not be trained; "" if it could.
+        learns: whether it learns what a constant prediction does not tell; looked at only where
+            labels are doubted.
     """
 
     remedy: Remedy
@@ -45,11 +47,12 @@ class Outcome:
     comparison: Comparison
     seeds: int = 0
     failure: str = ""
+    learns: bool = True
 
     @property
     def helps(self) -> bool:
         """Whether the training is better with it, beyond the noise of several seeds."""
-        return self.seeds > 1 and self.comparison.helps
+        return self.seeds > 1 and self.comparison.helps and self.learns
 
     @property
     def is_doubtful(self) -> bool:
@@ -337,13 +340,13 @@ def try_other_seeds(training: CandidateTraining, before: Candidate, seeds: int) 
         training.train([(before, seed) for seed in others], share)
         own, *errors = (no_worse_than_constant(training.errors(before, s)) for s in (0, *others))
         comparison = compare([own], errors)
-        if comparison.helps:
+        learns = training.learns(errors)
+        if comparison.helps and learns:
             break
     best = min(others, key=lambda seed: float(training.errors(before, seed).mean()))
     remedy = Remedy("another seed", "", lambda candidate, record: with_seed(candidate, best))
-    return Outcome(
-        remedy, dataclasses.replace(with_seed(before, best), name=remedy.name), comparison, seeds
-    )
+    candidate = dataclasses.replace(with_seed(before, best), name=remedy.name)
+    return Outcome(remedy, candidate, comparison, seeds, learns=learns)
 
 
 def with_seed(candidate: Candidate, added: int) -> Candidate:
@@ -369,7 +372,8 @@ def outcome_of(
     ]
     if seeds > 1:
         errors = [[no_worse_than_constant(each) for each in of_seeds] for of_seeds in errors]
-    return Outcome(*remedy, compare(*errors), seeds, training.failure(remedy[1]))
+    failure = training.failure(remedy[1])
+    return Outcome(*remedy, compare(*errors), seeds, failure, training.learns(errors[1]))
 
 
 def compare_remedies(

@@ -55,12 +55,18 @@ def diagnose_by_training(
     if needs_twins:
         diagnosis = with_twins(diagnosis, training, record, seed)
     if counterfactuals and diagnosis.faults:
+        training.doubts_labels = doubts_labels(diagnosis)
         remedies = candidates_for(original, record, diagnosis)
         outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS, record)
         diagnosis = with_outcomes(diagnosis, outcomes)
         limits = [*diagnosis.limits, *failures(outcomes)]
         diagnosis = Diagnosis(diagnosis.findings, limits)
     return diagnosis
+
+
+def doubts_labels(diagnosis: Diagnosis) -> bool:
+    """Whether a fault is that the inputs do not tell the labels."""
+    return any(each.code == "labels-shuffled" for each in diagnosis.faults)
 
 
 def with_twins(

@@ -14,7 +14,7 @@ from gradus.doctor.candidate import Change, make_candidate, make_data, unweighte
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
 from gradus.doctor.counterfactuals import Outcome, failures, try_other_seeds, try_remedies
-from gradus.doctor.proving import BUDGET, SEEDS, with_outcomes
+from gradus.doctor.proving import BUDGET, SEEDS, doubts_labels, with_outcomes
 from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.inputs.training_data import TrainingData
@@ -22,6 +22,10 @@ from gradus.models.model import Model
 from gradus.nn.casting import with_standard_promotion
 
 DEPENDS = "No remedy helped, but other seeds did: the result of this training depends on its seed."
+UNTOLD = (
+    "No setting mends labels that the inputs do not tell, and labels are never changed: check that "
+    "the rows of x and y match. Only what does better than a constant prediction counts as help here."
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -206,10 +210,12 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     began = time.perf_counter()
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
+    training.doubts_labels = doubts_labels(diagnosis)
     remedies = candidates_for(original, record, diagnosis, notes=True)
     outcomes = try_remedies(training, original, remedies, budget, seeds, record, pairs=True)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
     notes = [unweighted_note(model, data), *failures(outcomes)]
+    notes += [UNTOLD] * training.doubts_labels
     if outcomes and not outcomes[0].helps:
         other = try_other_seeds(training, original, seeds)
         outcomes.insert(0 if other.helps else len(outcomes), other)

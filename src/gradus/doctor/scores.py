@@ -120,6 +120,37 @@ def sample_errors(
     return mean
 
 
+def constant_errors(task: Supervised, kinds: Sequence[str], y: Any, trained_on: Any) -> Errors:
+    """Return the error of each sample of the best constant prediction, a mean over outputs.
+
+    It is the most frequent class or flag of the training targets, or their mean; the arguments are
+    those of `sample_errors`.
+    """
+    columns = [zip_outputs(task.objectives, None, tree) for tree in (y, trained_on)]
+    errors = []
+    for kind, *parts in zip(kinds, *columns, strict=True):
+        targets, seen = (np.asarray(part[3]) for part in parts)
+        if kind == "values":
+            mean = np.broadcast_to(seen.mean(axis=0, dtype=np.float64), targets.shape)
+            errors.append(_squared(mean, targets, seen))
+            continue
+        if kind == "flags":
+            wrong = (targets > 0) != (np.mean(seen > 0, axis=0) > 0.5)
+        else:
+            targets, seen = (_labels(each) for each in (targets, seen))
+            values, counts = np.unique(seen, return_counts=True)
+            wrong = targets != values[counts.argmax()]
+        errors.append(wrong.reshape(len(targets), -1).mean(axis=1))
+    mean_errors: Errors = np.mean(errors, axis=0)
+    return mean_errors
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """Return class labels, from labels or from one-hot rows."""
+    one_hot = y.ndim > 1 and y.shape[-1] > 1 and bool((y.sum(axis=-1) == 1).all())
+    return y.argmax(axis=-1) if one_hot and bool(np.isin(y, (0, 1)).all()) else y
+
+
 def _wrong(kind: str, loss: Loss, predicted: np.ndarray, y: np.ndarray) -> Errors:
     """Return the share of wrong classes or flags of each sample."""
     right: np.ndarray
