@@ -17,6 +17,7 @@ from gradus.optim.optimizers import Adam
 from gradus.optim.schedules import Schedule, WarmUp
 
 RATES = ("learning_rate", "initial_learning_rate", "maximum", "target", "final", "minimum")
+NOMINAL = ("target", "initial_learning_rate", "maximum", "learning_rate")  # of schedules
 WARMED = 0.1  # of the steps
 
 
@@ -26,7 +27,7 @@ def rate_times(factor: float) -> Remedy:
     def apply(candidate: Candidate, record: Record) -> Candidate:
         optimizer = optimizers.get(candidate.settings["optimizer"])
         rate = scaled_rate(optimizer.learning_rate, factor)
-        before = record.settings.learning_rate if record.settings is not None else 0.0
+        before = _nominal_rate(optimizer, record)
         return _with_optimizer(candidate, optimizer, before * factor, learning_rate=rate)
 
     return Remedy(f"learning rate × {factor:g}", "rate-high" if factor < 1 else "rate-low", apply)
@@ -45,9 +46,7 @@ def usual_rate(raised: bool) -> Remedy:
         optimizer = optimizers.get(candidate.settings["optimizer"])
         field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
         usual = field.default if isinstance(field.default, float) else 0.01
-        rate = candidate_rate(optimizer)
-        if isinstance(rate, Schedule):  # the largest rate of its first steps
-            rate = record.settings.learning_rate if record.settings is not None else math.inf
+        rate = _nominal_rate(optimizer, record)
         if rate == usual or (rate < usual) != raised:
             return candidate
         return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
@@ -82,8 +81,11 @@ def adam(candidate: Candidate, record: Record) -> Candidate:
     after = optimizers.get("adam")
     if type(before) is type(after):
         return candidate
-    change = Change("optimizer", code(before), "Adam()", "optimizer", {"name": "adam"})
-    return candidate.with_settings(change, optimizer=after)
+    # The rate is written, too: a run would else choose its own.
+    named = {"name": "adam", "learning_rate": after.learning_rate}
+    change = Change("optimizer", code(before), "Adam()", "optimizer", named)
+    ended = _ended_schedule(before, after)
+    return candidate.with_settings(change, *ended, optimizer=after)
 
 
 def warm_up(candidate: Candidate, record: Record) -> Candidate:
@@ -145,9 +147,27 @@ def _with_optimizer(
         code(before),
         code(candidate_rate(after)),
         "optimizer.learning_rate",
-        float(f"{rate:.3g}"),
+        float(f"{rate:.6g}"),
     )
-    return candidate.with_settings(change, optimizer=after)
+    return candidate.with_settings(change, *_ended_schedule(optimizer, after), optimizer=after)
+
+
+def _ended_schedule(before: Optimizer, after: Optimizer) -> list[Change]:
+    """Return the setting of a run whose schedule is gone, which the change of the rate shows."""
+    if not isinstance(before.learning_rate, Schedule) or isinstance(after.learning_rate, Schedule):
+        return []
+    return [Change("schedule", "", "", "schedule", {"name": "none"})]
+
+
+def _nominal_rate(optimizer: Optimizer, record: Record) -> float:
+    """Return the learning rate, or the number for it that a schedule takes."""
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule):
+        return float(rate)
+    given = [getattr(rate, name) for name in NOMINAL if hasattr(rate, name)]
+    if given:
+        return float(given[0])
+    return record.settings.learning_rate if record.settings is not None else math.inf
 
 
 def candidate_rate(optimizer: Optimizer) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from gradus.nn.casting import with_standard_promotion
 DEPENDS = "No remedy helped, but other seeds did: the result of this training depends on its seed."
 UNTOLD = (
     "No setting mends labels that the inputs do not tell, and labels are never changed: check that "
-    "the rows of x and y match. Only what does better than a constant prediction counts as help here."
+    "the rows of x and y match. Only what does better than a constant prediction counts as help."
 )
 
 
@@ -70,7 +71,8 @@ class Repair:
             if name:
                 settings.setdefault(section, {})[name] = change.value
             elif section:
-                settings[section] = change.value
+                is_section = isinstance(change.value, Mapping)  # which later changes add to
+                settings[section] = dict(change.value) if is_section else change.value
         return settings
 
     def diff(self) -> str:
