@@ -1,5 +1,7 @@
 """`gr.repair`: what helps is recommended, with its gain, and can be applied at once."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -70,8 +72,10 @@ def test_bad_arguments_are_refused():
     ):
         gr.repair("runs/v", X, Y)
     unfitted = gr.Model(gr.Dense(1), "mse")
-    with pytest.raises(gr.GradusError, match="never trained"):
+    with pytest.raises(gr.GradusError, match="repair: the model was never trained"):
         gr.repair(unfitted, X, Y)
+    with pytest.raises(gr.GradusError, match=r"not SimpleNamespace: give its \.model\."):
+        gr.repair(types.SimpleNamespace(model=unfitted), X, Y)  # as a run has one
     trained = gr.Model(gr.Dense(1), "mse")
     trained.fit(X, Y, epochs=1, verbose=False)
     with pytest.raises(gr.GradusError, match="seeds"):

@@ -98,10 +98,14 @@ def repair_command(
     """
     from gradus.experiments import train_run
     from gradus.experiments.loading import open_run
+    from gradus.experiments.runs import hold_run
     from gradus.experiments.settings import experiment_file
 
     output = Output(json)
     opened = open_run(run)
+    if apply and out is not None:
+        with hold_run(out, opened.experiment.data, None):
+            pass  # a folder that cannot be written is told before the search, which takes long
     doing(f"trying remedies for {run}")
     found = _try_remedies(opened, budget, seeds, seed)
     summaries.print_diagnosis(found.diagnosis, output)

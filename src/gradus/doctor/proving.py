@@ -86,7 +86,7 @@ def with_twins(
                 kind="proved",
                 code="not-learning",
                 category="not-learning",
-                proof=_proof(zeros, "inputs of zeros", TWIN_SEEDS),
+                proof=_twin_proof(zeros, "inputs of zeros"),
             )
         )
     shuffled = twins["shuffled"]
@@ -102,13 +102,13 @@ def with_twins(
             kind="proved",
             code="labels-shuffled",
             category="labels",
-            proof=_proof(shuffled, "shuffled targets", TWIN_SEEDS),
+            proof=_twin_proof(shuffled, "shuffled targets"),
         )
         found = [each for each in found if each.code != "labels-shuffled"] + [proved]
     elif shuffled.helps:
         found = [
             dataclasses.replace(
-                each, severity="note", proof=_proof(shuffled, "shuffled targets", TWIN_SEEDS)
+                each, severity="note", proof=_twin_proof(shuffled, "shuffled targets")
             )
             if each.code == "labels-shuffled"
             else each
@@ -149,7 +149,7 @@ def _mended(roots: Sequence[Finding], remedies: Sequence[Remedy]) -> Finding | N
 
 def _judged(finding: Finding, zeros: Comparison) -> Finding:
     """Return the finding that nothing is learned, proved or refuted by the twin."""
-    proof = _proof(zeros, "inputs of zeros", TWIN_SEEDS)
+    proof = _twin_proof(zeros, "inputs of zeros")
     if zeros.helps:
         return dataclasses.replace(
             finding,
@@ -228,12 +228,21 @@ def _shown(comparison: Comparison, other: str) -> str:
     )
 
 
+def _twin_proof(comparison: Comparison, tried: str) -> dict[str, Any]:
+    """Return the outcome of a comparison with a twin, which `helps` if the training beats it."""
+    proof = _proof(comparison, tried, TWIN_SEEDS)
+    return proof | {"error": comparison.before, "as_it_is": comparison.after}
+
+
 def _proof(comparison: Comparison, tried: str, seeds: int) -> dict[str, Any]:
-    """Return the outcome of a comparison for a finding: plain numbers and words."""
+    """Return the outcome of a comparison for a finding: plain numbers and words.
+
+    The names are those of `Repair.frame`: "error" is that with what was tried.
+    """
     return {
         "tried": tried,
-        "error": comparison.before,
-        "error_then": comparison.after,
+        "error": comparison.after,
+        "as_it_is": comparison.before,
         "noise": comparison.noise,
         "seeds": seeds,
         "helps": comparison.helps,
