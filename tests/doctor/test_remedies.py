@@ -13,6 +13,7 @@ from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
 from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.network_edits import code
 from gradus.doctor.optimizer_remedies import scaled_rate
+from gradus.doctor.remedies import batches_of
 from gradus.doctor.remedy import Remedy
 from gradus.doctor.repair import Repair
 from gradus.doctor.scores import Comparison
@@ -271,6 +272,26 @@ def test_the_settings_of_a_run_are_those_of_what_was_tried(classifier, names):
         settings = Repair(Diagnosis([]), (outcome,), model, 1.0, 1.0).settings
         assert settings.pop("optimizer") == optimizer
         assert settings == ({"schedule": {"name": schedule}} if schedule else {})
+
+
+def test_a_schedule_that_ends_with_the_training_ends_with_a_longer_one(classifier):
+    """As `gradus train` makes it: 48 samples, one step in each of 6 epochs, or two in batches of 24."""
+    model, candidate = classifier
+    made = gr.schedules.CosineDecay
+    warmed = gr.schedules.WarmUp(1, 0.1, made(0.1, 5))
+    for remedy, before, after in (
+        ("four times the epochs", made(0.1, 6), made(0.1, 24)),
+        ("four times the epochs", warmed, gr.schedules.WarmUp(1, 0.1, made(0.1, 23))),
+        ("four times the epochs", made(0.1, 7), made(0.1, 7)),  # it ends by itself
+        ("batches of 24", made(0.1, 6), made(0.1, 12)),
+        ("batches of 24", warmed, gr.schedules.WarmUp(2, 0.1, made(0.1, 10))),
+    ):
+        whole = candidate.with_settings(optimizer=gr.SGD(before)).with_fit(batch_size=48, epochs=6)
+        apply = batches_of(24) if remedy == "batches of 24" else by_name(remedy).apply
+        found = apply(whole, model.record)
+        assert found.settings["optimizer"].learning_rate == after
+        told = [change.where for change in found.shown_changes]
+        assert ("optimizer.learning_rate" in told) == (before != after)
 
 
 def test_a_schedule_is_scaled_as_a_whole():

@@ -124,6 +124,48 @@ def clipping(candidate: Candidate, record: Record) -> Candidate:
     return candidate.with_settings(change, optimizer=clipped)
 
 
+def with_schedule_to_its_end(after: Candidate, before: Candidate) -> Candidate:
+    """Let a schedule that ends with a training also end with one of another number of steps.
+
+    `gradus train` makes such schedules, by the steps that it takes: what it is told of the training
+    after is the training that was tried.
+
+    Args:
+        after: the training with another batch size, or other epochs.
+        before: the training without it.
+    """
+    optimizer = optimizers.get(after.settings["optimizer"])
+    rate = optimizer.learning_rate
+    (steps, epochs), (old_steps, old_epochs) = _length(after), _length(before)
+    warmed = int(rate.steps) if isinstance(rate, WarmUp) else 0
+    warm = int(warmed * steps / old_steps)
+    ending = _ending(rate, old_steps * old_epochs - warmed, steps * epochs - warm)
+    if ending is rate:
+        return after
+    if isinstance(ending, WarmUp):
+        ending = dataclasses.replace(ending, steps=warm)
+    change = Change("optimizer.learning_rate", code(rate), code(ending))
+    changed = dataclasses.replace(optimizer, learning_rate=ending)
+    return after.with_settings(change, optimizer=changed)
+
+
+def _length(candidate: Candidate) -> tuple[int, int]:
+    """Return the steps of an epoch, and the epochs."""
+    batch = candidate.fit["batch_size"] or candidate.data.count
+    return math.ceil(candidate.data.count / batch), candidate.fit["epochs"]
+
+
+def _ending(rate: Any, before: float, after: float) -> Any:
+    """Return a schedule of so many steps with as many as after; any other one as it is."""
+    if isinstance(rate, WarmUp):
+        then = _ending(rate.then, before, after)
+        return rate if then is rate.then else dataclasses.replace(rate, then=then)
+    for name in ("decay_steps", "total_steps"):
+        if getattr(rate, name, None) == before:
+            return dataclasses.replace(rate, **{name: after})
+    return rate
+
+
 def scaled_rate(rate: Any, factor: float) -> Any:
     """Return a learning rate, or a schedule of it, times a factor."""
     if not isinstance(rate, Schedule) or not dataclasses.is_dataclass(rate):
