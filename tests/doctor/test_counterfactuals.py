@@ -8,7 +8,8 @@ import pytest
 
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.counterfactuals import failures, try_other_seeds, try_remedies
+from gradus.doctor.counterfactuals import failures, try_remedies
+from gradus.doctor.other_seeds import try_other_seeds
 from gradus.doctor.remedy import Remedy, together
 
 SAMPLES, EPOCHS = 100, 10

@@ -275,7 +275,7 @@ def test_the_settings_of_a_run_are_those_of_what_was_tried(classifier, names):
 
 
 def test_a_schedule_that_ends_with_the_training_ends_with_a_longer_one(classifier):
-    """As `gradus train` makes it: 48 samples, one step in each of 6 epochs, or two in batches of 24."""
+    """As `gradus train` makes it: 48 samples, a step in each of 6 epochs, or two of 24 each."""
     model, candidate = classifier
     made = gr.schedules.CosineDecay
     warmed = gr.schedules.WarmUp(1, 0.1, made(0.1, 5))

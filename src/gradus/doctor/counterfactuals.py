@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradus.diagnosis.record import Record
-from gradus.doctor.candidate import Candidate, Change
+from gradus.doctor.candidate import Candidate
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.remedy import Remedy, together
 from gradus.doctor.scores import Comparison, compare, no_worse_than_constant
@@ -321,41 +321,6 @@ def confirm(training: CandidateTraining, before: Candidate, remedy: Tried, seeds
         return outcome
     training.train(others)
     return outcome_of(training, before, remedy, seeds)
-
-
-def try_other_seeds(training: CandidateTraining, before: Candidate, seeds: int) -> Outcome:
-    """Train the training as it is with other seeds, and return the outcome of the best of them.
-
-    It is told by their mean, as the best of several is better by chance. They are cut short if a
-    part of their training makes the verdict clear.
-
-    Args:
-        training: trains them.
-        before: the training as it is.
-        seeds: how many other seeds.
-    """
-    others = range(1, seeds + 1)
-    training.train([(before, 0)])
-    for share in (CLEAR, 1.0):
-        training.train([(before, seed) for seed in others], share)
-        own, *errors = (no_worse_than_constant(training.errors(before, s)) for s in (0, *others))
-        comparison = compare([own], errors)
-        learns = training.learns(errors)
-        if comparison.helps and learns:
-            break
-    best = min(others, key=lambda seed: float(training.errors(before, seed).mean()))
-    remedy = Remedy("another seed", "", lambda candidate, record: with_seed(candidate, best))
-    candidate = dataclasses.replace(with_seed(before, best), name=remedy.name)
-    return Outcome(remedy, candidate, comparison, seeds, learns=learns)
-
-
-def with_seed(candidate: Candidate, added: int) -> Candidate:
-    """Return the candidate with another seed, of its weights and of the order of samples."""
-    seed = candidate.settings["seed"]
-    change = Change("seed", str(seed), str(seed + added), "seed", seed + added)
-    fit = {**candidate.fit, "shuffle_seed": candidate.fit["shuffle_seed"] + added}
-    settings = {**candidate.settings, "seed": seed + added}
-    return candidate.changed(change, settings=settings, fit=fit)
 
 
 def outcome_of(

@@ -14,7 +14,8 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Change, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
-from gradus.doctor.counterfactuals import Outcome, failures, try_other_seeds, try_remedies
+from gradus.doctor.counterfactuals import Outcome, failures, try_remedies
+from gradus.doctor.other_seeds import try_other_seeds
 from gradus.doctor.proving import BUDGET, SEEDS, doubts_labels, with_outcomes
 from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
