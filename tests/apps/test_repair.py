@@ -32,6 +32,14 @@ def test_a_sound_run_needs_no_repair(gradus):
     assert not Path("runs/iris-1/repaired.toml").exists()
 
 
+def test_a_folder_that_is_not_empty_is_refused_before_the_search(gradus, monkeypatch):
+    gradus("train", "iris", "--epochs", "1")
+    monkeypatch.setattr("gradus.doctor.repair.repair", None)
+    status, _, error = gradus("repair", "runs/iris-1", "--apply", "--out", "runs/iris-1")
+    assert status == 1
+    assert "is not empty, and a run never overwrites files" in error
+
+
 def test_only_a_run_can_be_repaired(gradus):
     status, _, error = gradus("repair", "nothing")
     assert status == 1

@@ -54,6 +54,27 @@ def test_it_is_the_same_training_bit_for_bit(fitted, original):
     assert model.record.settings == fitted.record.settings
 
 
+def test_a_batch_of_all_samples_is_one_of_those_that_are_left(fitted):
+    model = gr.Model(gr.Sequential([gr.Dense(2, "softmax")]), "sparse_categorical_crossentropy")
+    model.fit(X, Y, epochs=1, batch_size=60, verbose=False, probes=False)
+    whole = make_candidate(model, make_data(model, X, Y, None, 0), 0)
+    training = CandidateTraining(whole, model.record)
+    training.train([(whole, 0)])
+    assert whole.data.count < whole.fit["batch_size"] == 60
+    assert training.failure(whole) == ""
+    assert np.isfinite(training.errors(whole, 0)).all()
+
+
+def test_where_the_training_cannot_be_repeated_nothing_is_compared(fitted, original):
+    lost = original.with_settings(metrics=())  # but val_accuracy ends it
+    training = CandidateTraining(lost, fitted.record)
+    with pytest.raises(gr.GradusError, match=r"cannot be repeated on these data.*val_accuracy"):
+        training.train([(lost, 0)])
+    beside = CandidateTraining(original, fitted.record)
+    beside.train([(lost, 0)], 0.25)  # a remedy of which this is so is told, not an error
+    assert "val_accuracy" in beside.failure(lost)
+
+
 def test_balanced_weights_are_no_remedy_where_they_are_there(original):
     balanced = with_class_weights(original)
     assert str(balanced.changes[0]) == 'class_weight: {0: 1.0, 1: 3.0} → "balanced"'

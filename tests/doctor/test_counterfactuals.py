@@ -8,10 +8,12 @@ import pytest
 
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.counterfactuals import try_other_seeds, try_remedies
-from gradus.doctor.remedy import Remedy
+from gradus.doctor.counterfactuals import failures, try_remedies
+from gradus.doctor.other_seeds import try_other_seeds
+from gradus.doctor.remedy import Remedy, together
 
 SAMPLES, EPOCHS = 100, 10
+LOST = "cannot be trained"
 
 
 def changing(name, program="same"):
@@ -29,8 +31,8 @@ def changing(name, program="same"):
 class Pretended:
     """Trainings whose numbers of wrong samples are given, by what is changed and by seed."""
 
-    def __init__(self, wrong, seconds=10.0):
-        self.wrong, self.expected = wrong, seconds
+    def __init__(self, wrong, seconds=10.0, constant=np.inf):
+        self.wrong, self.expected, self.constant = wrong, seconds, constant
         self.epochs = collections.Counter()
 
     @property
@@ -48,8 +50,16 @@ class Pretended:
             key = self.key(candidate), seed
             self.epochs[key] = max(self.epochs[key], round(share * EPOCHS))
 
+    def failure(self, candidate):
+        return "It has no such layer." if self.wrong[self.key(candidate)] == LOST else ""
+
+    def learns(self, errors):
+        return np.mean(errors) < self.constant
+
     def errors(self, candidate, seed):
         wrong = self.wrong[self.key(candidate)]
+        if wrong == LOST:
+            return np.full(SAMPLES, np.inf)
         count = wrong if isinstance(wrong, int) else wrong[seed]
         return (np.arange(SAMPLES) < count).astype(float)
 
@@ -66,7 +76,7 @@ def tried(training, *remedies, budget=6.0, pairs=False):
         (each, dataclasses.replace(each.apply(original, Record()), name=each.name))
         for each in remedies
     ]
-    return try_remedies(training, original, made, budget, 3, Record() if pairs else None)
+    return try_remedies(training, original, made, budget, 3, Record(), pairs)
 
 
 def names(outcomes):
@@ -125,6 +135,34 @@ def test_another_remedy_is_tried_on_top_of_the_best_one():
     assert "a, b" not in names(alone)
 
 
+def test_a_remedy_on_top_is_left_out_where_it_adds_nothing_beyond_noise():
+    training = Pretended({"": 60, "a": 30, "b": 58, "a b": 27}, seconds=0.01)
+    first, *others = tried(training, *map(changing, "ab"), pairs=True)
+    assert (first.candidate.name, first.helps, first.seeds) == ("a", True, 3)
+    assert "a, b" in names(others)
+
+
+@pytest.mark.parametrize(("budget", "least"), [(4.0, "b, c"), (20.0, "b")])
+def test_of_several_together_those_are_left_out_that_are_not_needed_while_the_budget_lasts(
+    budget, least
+):
+    a, b, c = map(changing, "abc")
+    wrong = {"": 60, "a": 60, "b": 10, "c": 60, "a b c": 6, "a b": 10, "b c": 9, "a c": 60}
+    training = Pretended(wrong)
+    first, *others = tried(training, together([a, b, c]), a, b, c, budget=budget)
+    assert (first.candidate.name, first.helps, first.seeds) == (least, True, 3)
+    assert len(set(names(others))) == len(others)
+    needed = Pretended(wrong | {"b": 40, "a b": 20, "b c": 20})
+    assert names(tried(needed, together([a, b, c]), a, b, c, budget=budget))[0] == "a, b, c"
+
+
+def test_a_remedy_that_cannot_be_trained_is_told_and_has_no_pair():
+    training = Pretended({"": 60, "a": 55, "b": LOST, "a b": 5})
+    outcomes = tried(training, *map(changing, "ab"), pairs=True)
+    assert names(outcomes) == ["a", "b"]
+    assert failures(outcomes) == ["Not tried: b. It has no such layer."]
+
+
 def test_of_remedies_that_help_the_better_one_is_first_and_of_equals_the_likelier_one():
     training = Pretended({"": 80, "a": 40, "b": 38, "c": 2}, seconds=0.01)
     assert names(tried(training, *map(changing, "abc")))[0] == "c"
@@ -137,6 +175,15 @@ def test_little_budget_tries_the_likeliest_only():
     outcomes = tried(training, *map(changing, "abcdefghijklmnop"), budget=2.0)
     assert names(outcomes) == ["a", "b", "c"]
     assert training.trained_epochs <= 2 * EPOCHS + 3
+
+
+def test_where_labels_are_doubted_what_learns_no_more_than_a_constant_does_not_help():
+    wrong = {"": [80, 20, 20, 20], "a": 40}
+    for constant, helps in ((0.5, True), (0.4, False), (0.1, False)):
+        training = Pretended(wrong, constant=constant)
+        assert try_other_seeds(training, as_it_is(), 3).helps == (constant > 0.2)
+        training = Pretended({"": 80, "a": 40}, constant=constant)
+        assert tried(training, changing("a"))[0].helps == helps
 
 
 def test_nothing_to_try_is_no_training():

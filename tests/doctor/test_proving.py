@@ -9,7 +9,7 @@ import pytest
 import gradus as gr
 from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.doctor.candidate import Candidate, Change
-from gradus.doctor.catalog import INPUTS, LOWER, together
+from gradus.doctor.catalog import INPUTS, LOWER, OUTPUT, together
 from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.proving import with_outcomes
 from gradus.doctor.scores import Comparison
@@ -35,8 +35,8 @@ def test_a_rate_that_is_too_high_is_proved_by_a_lower_one():
     assert (root.category, root.kind, root.cause) == ("learning-rate-high", "proved", None)
     assert root.proof["helps"]
     assert root.proof["seeds"] == 3
-    assert root.proof["error_then"] < 0.2 < root.proof["error"]
-    assert root.proof["error"] - root.proof["error_then"] > 2 * root.proof["noise"]
+    assert root.proof["error"] < 0.2 < root.proof["as_it_is"]
+    assert root.proof["as_it_is"] - root.proof["error"] > 2 * root.proof["noise"]
     assert "optimizer.learning_rate: 30 →" in root.remedy
     assert sum(each.kind == "proved" for each in diagnosis) == 1
     json.loads(diagnosis.to_json())
@@ -64,6 +64,7 @@ def test_twins_tell_labels_without_signal_from_those_with_it():
     assert (labels.severity, labels.kind) == ("fault", "proved")
     assert labels.proof["tried"] == "shuffled targets"
     assert not labels.proof["helps"]
+    assert f"is {labels.proof['as_it_is']:.3g}, with shuffled targets" in labels.why
     sound = model(gr.Dense(64, "relu"))
     sound.fit(x, y, epochs=20, validation_split=0.2, verbose=False)
     assert sound.diagnose(x, y, twins=True).healthy
@@ -105,8 +106,8 @@ def test_a_finding_is_proved_by_its_remedy_and_stands_first():
     assert first.remedy == "Change optimizer.learning_rate: 1 → 0.1."
     assert first.proof == {
         "tried": "learning rate × 0.1",
-        "error": 0.5,
-        "error_then": 0.1,
+        "error": 0.1,
+        "as_it_is": 0.5,
         "noise": 0.01,
         "seeds": 3,
         "helps": True,
@@ -122,6 +123,17 @@ def test_several_remedies_together_prove_the_first_of_their_findings():
     assert [(each.code, each.kind) for each in found.faults] == [
         ("inputs-unscaled", "proved"),
         ("rate-high", "dynamic"),
+    ]
+
+
+def test_of_several_remedies_together_the_one_that_helps_alone_proves_its_finding():
+    both = together([INPUTS, OUTPUT])
+    diagnosis = Diagnosis([finding("inputs-unscaled"), finding("softmax-of-one")])
+    outcomes = [outcome(both, 0.1), outcome(INPUTS, 0.5, seeds=1), outcome(OUTPUT, 0.2, seeds=1)]
+    found = with_outcomes(diagnosis, outcomes)
+    assert [(each.code, each.kind, each.proof is None) for each in found.faults] == [
+        ("softmax-of-one", "proved", False),
+        ("inputs-unscaled", "static", True),  # it is needed, too, but is not what is proved
     ]
 
 

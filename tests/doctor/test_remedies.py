@@ -10,9 +10,13 @@ from gradus.diagnosis.findings import Diagnosis, Finding
 from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import make_candidate, make_data
 from gradus.doctor.catalog import GENERAL, REMEDIES, candidates_for
+from gradus.doctor.counterfactuals import Outcome
 from gradus.doctor.network_edits import code
 from gradus.doctor.optimizer_remedies import scaled_rate
+from gradus.doctor.remedies import batches_of
 from gradus.doctor.remedy import Remedy
+from gradus.doctor.repair import Repair
+from gradus.doctor.scores import Comparison
 
 X = np.random.default_rng(0).normal(3, 5, (60, 4)).astype(np.float32)
 LABELS = np.arange(60) % 3
@@ -225,6 +229,69 @@ def test_one_softmax_of_two_is_taken_away(trained):
     model, candidate = trained(*layers, y=LABELS, loss="sparse_categorical_crossentropy")
     found = applied(model, candidate, by_name("the output and the loss that fit the targets"))
     assert [str(each) for each in found.shown_changes] == ['dense.activation: "softmax" → None']
+
+
+@pytest.mark.parametrize(
+    ("rate", "code"),
+    [
+        *((1e-5, "rate-low"), (5.0, "rate-high"), (0.001, None)),
+        (gr.schedules.CosineDecay(1e-5, 100), "rate-low"),
+        (gr.schedules.CosineDecay(5.0, 100), "rate-high"),
+    ],
+)
+def test_the_usual_rate_proves_what_it_changes(classifier, rate, code):
+    model, candidate = classifier
+    at_rate = candidate.with_settings(optimizer=gr.Adam(rate))
+    usual = [each for each in GENERAL if each.name == "the optimizer's usual rate"]
+    assert {each.code for each in usual} == {"rate-low", "rate-high"}
+    assert set(usual) <= {*REMEDIES["rate-low"], *REMEDIES["rate-high"]}
+    assert [e.code for e in usual if e.apply(at_rate, model.record).changes] == (
+        [code] if code else []
+    )
+
+
+COSINE = gr.schedules.CosineDecay(5.0, 100)
+SETTINGS = {  # by the names of remedies, the learning rate that is tried, and what a run is told
+    ("learning rate × 0.1",): (gr.schedules.CosineDecay(0.5, 100), {"learning_rate": 0.5}, None),
+    ("the optimizer's usual rate",): (0.01, {"learning_rate": 0.01}, "none"),
+    ("Adam",): (0.001, {"name": "adam", "learning_rate": 0.001}, "none"),
+    ("Adam", "learning rate × 10"): (0.01, {"name": "adam", "learning_rate": 0.01}, "none"),
+}
+
+
+@pytest.mark.parametrize("names", SETTINGS)
+def test_the_settings_of_a_run_are_those_of_what_was_tried(classifier, names):
+    model, candidate = classifier
+    candidate = candidate.with_settings(optimizer=gr.SGD(COSINE))
+    for name in names:
+        candidate = by_name(name).apply(candidate, model.record)
+    rate, optimizer, schedule = SETTINGS[names]
+    assert candidate.settings["optimizer"].learning_rate == rate
+    outcome = Outcome(by_name("Adam"), candidate, Comparison(1.0, 0.5, 0.0), 3)
+    for _ in range(2):  # reading them changes nothing
+        settings = Repair(Diagnosis([]), (outcome,), model, 1.0, 1.0).settings
+        assert settings.pop("optimizer") == optimizer
+        assert settings == ({"schedule": {"name": schedule}} if schedule else {})
+
+
+def test_a_schedule_that_ends_with_the_training_ends_with_a_longer_one(classifier):
+    """As `gradus train` makes it: 48 samples, a step in each of 6 epochs, or two of 24 each."""
+    model, candidate = classifier
+    made = gr.schedules.CosineDecay
+    warmed = gr.schedules.WarmUp(1, 0.1, made(0.1, 5))
+    for remedy, before, after in (
+        ("four times the epochs", made(0.1, 6), made(0.1, 24)),
+        ("four times the epochs", warmed, gr.schedules.WarmUp(1, 0.1, made(0.1, 23))),
+        ("four times the epochs", made(0.1, 7), made(0.1, 7)),  # it ends by itself
+        ("batches of 24", made(0.1, 6), made(0.1, 12)),
+        ("batches of 24", warmed, gr.schedules.WarmUp(2, 0.1, made(0.1, 10))),
+    ):
+        whole = candidate.with_settings(optimizer=gr.SGD(before)).with_fit(batch_size=48, epochs=6)
+        apply = batches_of(24) if remedy == "batches of 24" else by_name(remedy).apply
+        found = apply(whole, model.record)
+        assert found.settings["optimizer"].learning_rate == after
+        told = [change.where for change in found.shown_changes]
+        assert ("optimizer.learning_rate" in told) == (before != after)
 
 
 def test_a_schedule_is_scaled_as_a_whole():

@@ -1,5 +1,7 @@
 """`gr.repair`: what helps is recommended, with its gain, and can be applied at once."""
 
+import types
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,17 @@ def test_a_sound_model_has_nothing_to_mend():
     assert found.frame().height == 0
 
 
+def test_labels_that_the_inputs_do_not_tell_are_no_setting_s_fault():
+    labels = np.random.default_rng(5).integers(0, 2, 240)
+    net = gr.Sequential([gr.Dense(32, "relu"), gr.Dense(2, "softmax")])
+    lost = gr.Model(net, "sparse_categorical_crossentropy", gr.Adam(0.05), metrics=["accuracy"])
+    lost.fit(X, labels, epochs=60, validation_split=0.2, verbose=False, probes=False)
+    assert "labels-shuffled" in [each.code for each in lost.diagnose()]
+    found = gr.repair(lost, X, labels, budget=1, seeds=2)
+    assert not found.helped
+    assert any("labels are never changed" in note for note in found.notes)
+
+
 def test_bad_arguments_are_refused():
     with pytest.raises(gr.GradusError, match=r"trained gr\.Model, not list"):
         gr.repair(["model"], X, Y)
@@ -59,8 +72,10 @@ def test_bad_arguments_are_refused():
     ):
         gr.repair("runs/v", X, Y)
     unfitted = gr.Model(gr.Dense(1), "mse")
-    with pytest.raises(gr.GradusError, match="never trained"):
+    with pytest.raises(gr.GradusError, match="repair: the model was never trained"):
         gr.repair(unfitted, X, Y)
+    with pytest.raises(gr.GradusError, match=r"not SimpleNamespace: give its \.model\."):
+        gr.repair(types.SimpleNamespace(model=unfitted), X, Y)  # as a run has one
     trained = gr.Model(gr.Dense(1), "mse")
     trained.fit(X, Y, epochs=1, verbose=False)
     with pytest.raises(gr.GradusError, match="seeds"):

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gradus.doctor.scores import LARGEST, compare, no_worse_than_constant, sample_errors
+from gradus.doctor.scores import (
+    LARGEST,
+    compare,
+    constant_errors,
+    no_worse_than_constant,
+    sample_errors,
+)
 from gradus.models.supervised import make_supervised
 
 CLASSES = make_supervised("sparse_categorical_crossentropy")
@@ -41,11 +47,34 @@ def test_steps_of_a_sequence_and_flags_are_shares():
 def test_numbers_are_in_variances_of_the_training_targets():
     trained_on = np.array([[0.0, 0.0], [4.0, 2.0]])  # variances 4 and 1
     found = errors(make_supervised("mae"), "values", [[2.0, 1.0]], [[4.0, 0.0]], trained_on)
-    assert found.tolist() == [(4 / 4 + 1 / 1) / 2]
+    assert found.tolist() == [(4 + 1) / (4 + 1)]
     lost = errors(
         make_supervised("mse"), "values", [[np.nan], [1e9]], [[0.0], [0.0]], [[0.0], [2.0]]
     )
     assert lost.tolist() == [LARGEST, LARGEST]
+
+
+def test_columns_of_an_output_count_as_in_a_squared_loss(rng):
+    """A constant has an error of 1, however little a column varies, and a good network less."""
+    y = rng.normal(size=(500, 4)) * [1.0, 1e-3, 1e-3, 0.0]
+    squared = make_supervised("mse")
+    constant = errors(squared, "values", np.tile(y.mean(0), (500, 1)), y)
+    assert constant.mean() == pytest.approx(1)
+    near = y * [0.9, 0.0, 0.0, 0.0] + [0.0, 0.1, 0.1, 0.1]
+    expected = ((near - y) ** 2).sum() / 500 / y.var(axis=0).sum()
+    found = errors(squared, "values", near, y).mean()
+    assert found == pytest.approx(expected)
+    assert found < 0.05
+    # What does not vary at all divides by nothing, and what is no number is the largest error.
+    assert errors(squared, "values", [[0.5, 0.1]], [[0.0, 0.0]]).tolist() == [(0.25 + 0.01) / 2]
+    assert errors(squared, "values", [[np.nan, 0.0]], [[0.0, 0.0]]).tolist() == [LARGEST]
+
+
+def test_one_column_is_in_its_own_variances(rng):
+    predicted, y, trained_on = rng.normal(size=(3, 50, 1)) * 7
+    expected = (predicted - y) ** 2 / trained_on.var(axis=0)
+    found = errors(make_supervised("mse"), "values", predicted, y, trained_on)
+    np.testing.assert_array_equal(found, expected[:, 0])
 
 
 def test_a_training_that_failed_counts_as_a_constant_prediction():
@@ -61,6 +90,21 @@ def test_several_outputs_are_averaged():
     trained_on = {"label": np.array([0, 1]), "size": np.array([[0.0], [4.0]])}
     found = sample_errors(task, ["classes", "values"], predicted, y, trained_on)
     assert found.tolist() == [(1 + 4 / 4) / 2]
+
+
+def test_a_constant_prediction_is_the_most_frequent_target_or_the_mean():
+    y, trained_on = np.array([0, 1, 1]), np.array([0, 1, 0])
+    for of, seen in ((y, trained_on), (np.eye(2)[y], np.eye(2)[trained_on])):
+        assert constant_errors(CLASSES, ["classes"], of, seen).tolist() == [0, 1, 1]
+    flags = make_supervised("binary_crossentropy")
+    seen = np.array([[1, 0], [1, 1], [0, 0]])
+    assert constant_errors(flags, ["flags"], seen, seen).tolist() == [0, 0.5, 0.5]
+    numbers = np.array([[0.0], [4.0]])  # of mean 2 and variance 4
+    squared = make_supervised("mse")
+    assert constant_errors(squared, ["values"], np.array([[2.0], [6.0]]), numbers).tolist() == [
+        0,
+        4,
+    ]
 
 
 def test_the_noise_of_one_seed_is_that_of_paired_samples(rng):

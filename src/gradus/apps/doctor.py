@@ -61,7 +61,9 @@ def diagnose(
     else:
         source, diagnosis = diagnose_run(run, ignore or [])
     summaries.print_diagnosis(diagnosis, output)
-    if diagnosis.faults and is_finished(source.get("run")):
+    # No remedy mends labels that the inputs do not tell.
+    has_remedies = any(each.code != "labels-shuffled" for each in diagnosis.faults)
+    if has_remedies and is_finished(source.get("run")):
         output.print_line(f"To try remedies: {format_command('repair', source['run'])}")
     output.print_json(source | diagnosis.to_plain())
     failing = {"fault": diagnosis.faults, "note": diagnosis.findings, None: ()}[fail_on]
@@ -96,10 +98,14 @@ def repair_command(
     """
     from gradus.experiments import train_run
     from gradus.experiments.loading import open_run
+    from gradus.experiments.runs import hold_run
     from gradus.experiments.settings import experiment_file
 
     output = Output(json)
     opened = open_run(run)
+    if apply and out is not None:
+        with hold_run(out, opened.experiment.data, None):
+            pass  # a folder that cannot be written is told before the search, which takes long
     doing(f"trying remedies for {run}")
     found = _try_remedies(opened, budget, seeds, seed)
     summaries.print_diagnosis(found.diagnosis, output)

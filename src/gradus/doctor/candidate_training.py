@@ -13,7 +13,7 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Candidate
 from gradus.doctor.network_edits import with_rescaled_outputs
 from gradus.doctor.pairing import kinds_of
-from gradus.doctor.scores import sample_errors
+from gradus.doctor.scores import compare, constant_errors, sample_errors
 from gradus.errors import GradusError
 from gradus.models.inputs.training_data import TrainingData
 from gradus.models.model import Model
@@ -24,6 +24,7 @@ from gradus.sweep.members.factory import MemberBuilder
 from gradus.sweep.members.fold import Fold
 from gradus.sweep.members.member import Member
 from gradus.train.inference import predict_batches
+from gradus.train.tasks.base import Supervised
 from gradus.train.tasks.reconstruction import Reconstruction
 
 if TYPE_CHECKING:
@@ -43,19 +44,25 @@ class CandidateTraining:
 
     Attributes:
         trained_epochs: how many epochs all trainings had together.
+        doubts_labels: whether a remedy must do better than a constant prediction, too, as inputs
+            may tell nothing of the labels; False if not set.
     """
 
     def __init__(self, original: Candidate, record: Record) -> None:
         self.original = original
         self.kinds = kinds_of(original.data.samples.y, record)
-        self.trained_epochs = 0
+        self.trained_epochs, self.doubts_labels = 0, False
         self._builder, self._executor = MemberBuilder(_options(original)), Local()
         self._folds: dict[int, Fold] = {}
         self._members: dict[tuple[Candidate, int], Member | str] = {}
         self._errors: dict[tuple[Candidate, int, int], Errors] = {}  # the last is the epoch
 
     def train(self, wanted: Sequence[tuple[Candidate, int]], share: float = 1.0) -> None:
-        """Train candidates with seeds until a share of their epochs."""
+        """Train candidates with seeds until a share of their epochs.
+
+        Raises:
+            GradusError: if the original cannot be trained; nothing can be compared then.
+        """
         by_end: dict[int, list[Member]] = {}
         for candidate, seed in wanted:
             member = self._member(candidate, seed)
@@ -69,6 +76,16 @@ class CandidateTraining:
             for _ in self._executor.run(members, until):
                 pass
             self.trained_epochs += sum(int(m.train_state.epoch) for m in members) - before
+        for candidate, seed in wanted:
+            if candidate is self.original and (why := self.failure(candidate, seed)):
+                raise GradusError(
+                    f"The training cannot be repeated on these data, to compare with: {why}"
+                )
+
+    def failure(self, candidate: Candidate, seed: int = 0) -> str:
+        """Return why a candidate could not be trained; "" if it could."""
+        member = self._member(candidate, seed)
+        return member if isinstance(member, str) else member.error
 
     def program(self, candidate: Candidate) -> Hashable:
         """Return what candidates that need no program of their own share; None if it has none."""
@@ -89,7 +106,7 @@ class CandidateTraining:
         member = self._member(candidate, seed)
         x, y = candidate.held_out
         y = x if y is None else y
-        if isinstance(member, str) or member.error:
+        if isinstance(member, str) or member.error:  # which `failure` tells
             return np.full(len(jax.tree.leaves(y)[0]), np.inf)
         key = candidate, seed, int(member.train_state.epoch)
         if key not in self._errors:
@@ -106,8 +123,16 @@ class CandidateTraining:
         predicted = _in_units(predict_batches(net, task, x), candidate)
         trained_on = candidate.x if candidate.y is None else candidate.y
         errors = sample_errors(_compared(task), self.kinds, predicted, y, trained_on)
-        weight = candidate.held_out_weight
-        return errors if weight is None else errors * (weight / weight.mean())
+        return _weighted(errors, candidate)
+
+    def learns(self, errors: Sequence[Errors]) -> bool:
+        """Whether errors, for each seed, show more than a constant: needed of doubted labels."""
+        task = _compared(self.original.make_model().task)
+        if not self.doubts_labels or not isinstance(task, Supervised) or self.original.y is None:
+            return True
+        y = self.original.held_out[1]
+        constant = constant_errors(task, self.kinds, y, self.original.y)
+        return compare([_weighted(constant, self.original)], errors).helps
 
     def model(self, candidate: Candidate, seed: int) -> Model:
         """Return the trained model of a candidate, which predicts in the units of its targets.
@@ -145,7 +170,10 @@ class CandidateTraining:
     def _build(self, builder: MemberBuilder, candidate: Candidate, seed: int) -> Member:
         """Return a new training of a candidate."""
         shuffle_seed = candidate.fit["shuffle_seed"] + seed
-        arguments = {**candidate.fit, "shuffle_seed": shuffle_seed}
+        size = candidate.fit["batch_size"]
+        if size is not None:  # `fit` may have had more samples, as a part of them is held out here
+            size = min(size, candidate.data.count)
+        arguments = {**candidate.fit, "shuffle_seed": shuffle_seed, "batch_size": size}
         fold = self._fold(candidate.data)
         return builder.build(len(self._members), candidate.make_model(seed), arguments, fold)
 
@@ -154,6 +182,12 @@ class CandidateTraining:
         if id(data) not in self._folds:
             self._folds[id(data)] = Fold.create(data)
         return self._folds[id(data)]
+
+
+def _weighted(errors: Errors, candidate: Candidate) -> Errors:
+    """Return the errors times the weights of the samples, of which the mean is 1."""
+    weight = candidate.held_out_weight
+    return errors if weight is None else errors * (weight / weight.mean())
 
 
 def _options(candidate: Candidate) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from gradus.doctor.remedy import Remedy, together
 
 LOWER = tuple(map(rate_times, (0.1, 0.03, 0.3)))
 HIGHER = tuple(map(rate_times, (10.0, 3.0, 30.0)))
-USUAL = Remedy("the optimizer's usual rate", "rate-invalid", usual_rate)
+USUAL_LOWER, USUAL_HIGHER = usual_rate(raised=False), usual_rate(raised=True)
 SETTINGS = Remedy("the optimizer's usual settings", "optimizer-setting", usual_settings)
 ADAM = Remedy("Adam", "optimizer", adam)
 ADAM_W = Remedy("AdamW", "overfitting", adam_w)
@@ -86,19 +86,22 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "hidden-softmax": (RELU, TANH),
     "hidden-linear": (RELU, TANH),
     "hidden-squashing": (RELU, TANH),
-    "rate-invalid": (USUAL, *LOWER, ADAM),
+    "rate-invalid": (USUAL_LOWER, USUAL_HIGHER, *LOWER, ADAM),
     "optimizer-setting": (SETTINGS, ADAM),
     "inputs-unscaled": (INPUTS,),
     "inputs-tiny": (INPUTS,),
     "targets-unscaled": (TARGETS,),
     "symmetric-weights": (INITIAL,),
     "initial-scale": (INITIAL,),
-    "diverged": (BOUNDLESS, PRE_NORM, *LOWER, WARM_UP, USUAL, CLIPPING, INPUTS, TARGETS, INITIAL),
+    "diverged": (
+        *(BOUNDLESS, PRE_NORM, *LOWER, WARM_UP, USUAL_LOWER),
+        *(CLIPPING, INPUTS, TARGETS, INITIAL),
+    ),
     "exploding-gradient": (BOUNDLESS, PRE_NORM, CLIPPING, *LOWER, INITIAL, INPUTS),
-    "rate-high": (*LOWER, USUAL, WARM_UP, PRE_NORM, ADAM),
-    "rate-low": (*HIGHER, ADAM),
+    "rate-high": (*LOWER, USUAL_LOWER, WARM_UP, PRE_NORM, ADAM),
+    "rate-low": (*HIGHER, USUAL_HIGHER, ADAM),
     "too-few-epochs": (LONGER, *HIGHER),
-    "dead-relu": (*LOWER, USUAL, ELU, INITIAL, INPUTS),
+    "dead-relu": (*LOWER, USUAL_LOWER, ELU, INITIAL, INPUTS),
     "saturation": (INPUTS, INITIAL, RELU, *LOWER),
     "too-deep": (SHALLOW, ELU, NORMED, INITIAL),
     "vanishing-gradient": (PRE_NORM, RELU, NORMED, SHALLOW, INITIAL),
@@ -113,7 +116,10 @@ REMEDIES: dict[str, tuple[Remedy, ...]] = {
 LEFT = 0.1  # of a constant's loss: more is worth trying where nothing was found
 TOGETHER = 3  # faults at most whose first remedies are tried together, too
 # What is tried wherever a network learns too little; what attention needs changes no other network.
-GENERAL = (PRE_NORM, LOWER[0], HIGHER[0], USUAL, ADAM, INPUTS, INITIAL, RELU, OUTPUT, WARM_UP)
+GENERAL = (
+    *(PRE_NORM, LOWER[0], HIGHER[0], USUAL_LOWER, USUAL_HIGHER, ADAM),
+    *(INPUTS, INITIAL, RELU, OUTPUT, WARM_UP),
+)
 
 
 def candidates_for(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from gradus.diagnosis.record import Record
-from gradus.doctor.candidate import Candidate, Change
+from gradus.doctor.candidate import Candidate
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.remedy import Remedy, together
 from gradus.doctor.scores import Comparison, compare, no_worse_than_constant
@@ -37,17 +37,22 @@ class Outcome:
         comparison: with the training as it is, on validation samples.
         seeds: how many seeds were compared, the first in full length; 0 if only the first part of
             that was trained, which showed that other remedies are better.
+        failure: why it could not be trained; "" if it could.
+        learns: whether it learns what a constant prediction does not tell; looked at only where
+            labels are doubted.
     """
 
     remedy: Remedy
     candidate: Candidate
     comparison: Comparison
     seeds: int = 0
+    failure: str = ""
+    learns: bool = True
 
     @property
     def helps(self) -> bool:
         """Whether the training is better with it, beyond the noise of several seeds."""
-        return self.seeds > 1 and self.comparison.helps
+        return self.seeds > 1 and self.comparison.helps and self.learns
 
     @property
     def is_doubtful(self) -> bool:
@@ -61,13 +66,15 @@ def try_remedies(
     remedies: Sequence[Tried],
     budget: float,
     seeds: int,
-    record: Record | None = None,
+    record: Record,
+    pairs: bool = False,
 ) -> list[Outcome]:
     """Train candidates side by side, and return what became of them, the best first.
 
     All are trained for a part of their epochs, the best ones in full length, and one after another
     of these beside the training as it is with all seeds, while the budget lasts. One that shows no
-    gain to speak of with its first seed gets no more.
+    gain to speak of with its first seed gets no more. Several remedies together are the best only
+    if each of them helps on top of the others.
 
     Args:
         training: trains them.
@@ -77,16 +84,17 @@ def try_remedies(
             programs are compiled.
         seeds: how many seeds the last comparison has; up to four times as many where these cannot
             tell.
-        record: of the training without them, to try others on top of the best one, too; or None.
+        record: of the training without them.
+        pairs: whether others are tried on top of the best one, too.
     """
     programs = PROGRAMS * budget
-    remedies = _of_few_programs(training, [before], remedies, programs - (record is not None))
+    remedies = _of_few_programs(training, [before], remedies, programs - pairs)
     if not remedies:
         return []
-    plan = _plan(training, before, remedies, budget, seeds, record is not None)
+    plan = _plan(training, before, remedies, budget, seeds, pairs)
     remedies = remedies[: plan.remedies]
     outcomes = compare_remedies(training, before, remedies, plan.share)
-    if record is not None and outcomes[0].comparison.gain > 0:
+    if pairs and outcomes[0].comparison.gain > 0:
         known = [before, *(candidate for _, candidate in remedies)]
         both = _of_few_programs(training, known, _on_top(outcomes, before, record), programs)
         remedies = [*remedies, *both[: plan.pairs]]
@@ -96,9 +104,11 @@ def try_remedies(
     compared = _confirm_all(training, before, finals, plan, seeds)
     if helping := [each for each in compared if each.helps]:
         best = functools.reduce(lambda one, other: _better(training, one, other), helping)
-        compared.remove(best)
-        compared.insert(0, best)
-    return [*compared, *(each for each in outcomes if each.candidate not in chosen)]
+        parted = _without_parts(training, before, best, record, remedies, plan)
+        known = [each.candidate for each in parted]
+        compared = [*parted, *(each for each in compared if each.candidate not in known)]
+    shown = [each.candidate for each in compared]
+    return [*compared, *(each for each in outcomes if each.candidate not in shown)]
 
 
 class Plan(NamedTuple):
@@ -168,12 +178,78 @@ def _better(training: CandidateTraining, one: Outcome, other: Outcome) -> Outcom
     """Return the better one of two remedies that help.
 
     The first is kept unless the other is better by a standard error (Breiman et al.,
-    "Classification and regression trees", 1984).
+    "Classification and regression trees", 1984). Of fewer changes and more, the more must be better
+    by as much as helps.
     """
+    if len(other.remedy.parts) < len(one.remedy.parts):
+        one, other = other, one
     seeds = range(min(one.seeds, other.seeds))
     errors = [[training.errors(o.candidate, seed) for seed in seeds] for o in (one, other)]
     comparison = compare(*errors)
-    return other if comparison.gain > comparison.noise else one
+    has_more = len(other.remedy.parts) > len(one.remedy.parts)
+    is_better = comparison.helps if has_more else comparison.gain > comparison.noise
+    return other if is_better else one
+
+
+def _without_parts(
+    training: CandidateTraining,
+    before: Candidate,
+    best: Outcome,
+    record: Record,
+    remedies: Sequence[Tried],
+    plan: Plan,
+) -> list[Outcome]:
+    """Return the best remedy without those of its parts that add nothing to the others.
+
+    One after another is left out, as far as the plan allows, and the training is compared with that
+    of all. What was trained for it follows in the list.
+    """
+    known = {frozenset(map(str, made.changes)): (remedy, made) for remedy, made in remedies}
+    outcomes: list[Outcome] = []
+    while len(best.remedy.parts) > 1 and training.trained_epochs < plan.epochs:
+        fewer = [_fewer(best.remedy, part, before, record, known) for part in best.remedy.parts]
+        own = compare_remedies(training, before, fewer, seeds=1)
+        equal = []
+        for index, each in enumerate(own):
+            if not each.comparison.helps or beats(training, best.candidate, each.candidate):
+                continue
+            remedy = each.remedy, each.candidate
+            own[index] = confirm(training, before, remedy, best.seeds)
+            if own[index].helps and not _adds(training, each.candidate, best):
+                equal.append(own[index])
+        outcomes = [*own, *outcomes]
+        if not equal:
+            break
+        outcomes.append(best)
+        best = min(equal, key=lambda each: each.comparison.after)
+        outcomes.remove(best)
+    return [best, *outcomes]
+
+
+def _fewer(
+    remedy: Remedy,
+    part: Remedy,
+    before: Candidate,
+    record: Record,
+    known: Mapping[frozenset[str], Tried],
+) -> Tried:
+    """Return a remedy without one of its parts, and the candidate, the known one if there is."""
+    rest = [each for each in remedy.parts if each is not part]
+    fewer = together(rest) if len(rest) > 1 else rest[0]
+    made = fewer.apply(before, record)
+    tried = known.get(frozenset(map(str, made.changes)))
+    return tried or (fewer, dataclasses.replace(made, name=fewer.name))
+
+
+def _adds(training: CandidateTraining, fewer: Candidate, best: Outcome) -> bool:
+    """Whether the best remedy is better than a part of it, beyond noise, after full trainings."""
+    both, seeds = (fewer, best.candidate), range(best.seeds)
+    training.train([(candidate, seed) for candidate in both for seed in seeds])
+    errors = [
+        [no_worse_than_constant(training.errors(candidate, seed)) for seed in seeds]
+        for candidate in both
+    ]
+    return compare(*errors).helps
 
 
 def _of_few_programs(
@@ -203,6 +279,7 @@ def _on_top(outcomes: Sequence[Outcome], before: Candidate, record: Record) -> l
     """Return the best remedy together with each of the next ones that change something else."""
     best, *others = outcomes
     changed = {change.where for change in best.candidate.changes}
+    others = [each for each in others if not each.failure]
     known = {frozenset(map(str, outcome.candidate.changes)) for outcome in outcomes}
     made: list[Tried] = []
     for other in others:
@@ -224,6 +301,13 @@ def _finalists(outcomes: Sequence[Outcome], likeliest: Candidate, count: int) ->
     return best
 
 
+def failures(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return a sentence for each remedy that could not be trained, and why."""
+    return [
+        f"Not tried: {each.candidate.name}. {each.failure}" for each in outcomes if each.failure
+    ]
+
+
 def confirm(training: CandidateTraining, before: Candidate, remedy: Tried, seeds: int) -> Outcome:
     """Return the outcome of a remedy with several seeds, the first of which has been trained.
 
@@ -237,41 +321,6 @@ def confirm(training: CandidateTraining, before: Candidate, remedy: Tried, seeds
         return outcome
     training.train(others)
     return outcome_of(training, before, remedy, seeds)
-
-
-def try_other_seeds(training: CandidateTraining, before: Candidate, seeds: int) -> Outcome:
-    """Train the training as it is with other seeds, and return the outcome of the best of them.
-
-    It is told by their mean, as the best of several is better by chance. They are cut short if a
-    part of their training makes the verdict clear.
-
-    Args:
-        training: trains them.
-        before: the training as it is.
-        seeds: how many other seeds.
-    """
-    others = range(1, seeds + 1)
-    training.train([(before, 0)])
-    for share in (CLEAR, 1.0):
-        training.train([(before, seed) for seed in others], share)
-        own, *errors = (no_worse_than_constant(training.errors(before, s)) for s in (0, *others))
-        comparison = compare([own], errors)
-        if comparison.helps:
-            break
-    best = min(others, key=lambda seed: float(training.errors(before, seed).mean()))
-    remedy = Remedy("another seed", "", lambda candidate, record: with_seed(candidate, best))
-    return Outcome(
-        remedy, dataclasses.replace(with_seed(before, best), name=remedy.name), comparison, seeds
-    )
-
-
-def with_seed(candidate: Candidate, added: int) -> Candidate:
-    """Return the candidate with another seed, of its weights and of the order of samples."""
-    seed = candidate.settings["seed"]
-    change = Change("seed", str(seed), str(seed + added), "seed", seed + added)
-    fit = {**candidate.fit, "shuffle_seed": candidate.fit["shuffle_seed"] + added}
-    settings = {**candidate.settings, "seed": seed + added}
-    return candidate.changed(change, settings=settings, fit=fit)
 
 
 def outcome_of(
@@ -288,7 +337,8 @@ def outcome_of(
     ]
     if seeds > 1:
         errors = [[no_worse_than_constant(each) for each in of_seeds] for of_seeds in errors]
-    return Outcome(*remedy, compare(*errors), seeds)
+    failure = training.failure(remedy[1])
+    return Outcome(*remedy, compare(*errors), seeds, failure, training.learns(errors[1]))
 
 
 def compare_remedies(

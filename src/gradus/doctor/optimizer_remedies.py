@@ -17,6 +17,7 @@ from gradus.optim.optimizers import Adam
 from gradus.optim.schedules import Schedule, WarmUp
 
 RATES = ("learning_rate", "initial_learning_rate", "maximum", "target", "final", "minimum")
+NOMINAL = ("target", "initial_learning_rate", "maximum", "learning_rate")  # of schedules
 WARMED = 0.1  # of the steps
 
 
@@ -26,20 +27,31 @@ def rate_times(factor: float) -> Remedy:
     def apply(candidate: Candidate, record: Record) -> Candidate:
         optimizer = optimizers.get(candidate.settings["optimizer"])
         rate = scaled_rate(optimizer.learning_rate, factor)
-        before = record.settings.learning_rate if record.settings is not None else 0.0
+        before = _nominal_rate(optimizer, record)
         return _with_optimizer(candidate, optimizer, before * factor, learning_rate=rate)
 
     return Remedy(f"learning rate × {factor:g}", "rate-high" if factor < 1 else "rate-low", apply)
 
 
-def usual_rate(candidate: Candidate, record: Record) -> Candidate:
-    """Give the optimizer the rate that it has by default."""
-    optimizer = optimizers.get(candidate.settings["optimizer"])
-    field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
-    usual = field.default if isinstance(field.default, float) else 0.01
-    if candidate_rate(optimizer) == usual:
-        return candidate
-    return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
+def usual_rate(raised: bool) -> Remedy:
+    """Return the remedy of the rate that the optimizer has by default.
+
+    It proves a rate to be too low, or too high: these are two remedies, each for one of the two.
+
+    Args:
+        raised: whether it applies to lower rates; else to higher ones.
+    """
+
+    def apply(candidate: Candidate, record: Record) -> Candidate:
+        optimizer = optimizers.get(candidate.settings["optimizer"])
+        field = next(f for f in dataclasses.fields(optimizer) if f.name == "learning_rate")
+        usual = field.default if isinstance(field.default, float) else 0.01
+        rate = _nominal_rate(optimizer, record)
+        if rate == usual or (rate < usual) != raised:
+            return candidate
+        return _with_optimizer(candidate, optimizer, usual, learning_rate=usual)
+
+    return Remedy("the optimizer's usual rate", "rate-low" if raised else "rate-high", apply)
 
 
 def usual_settings(candidate: Candidate, record: Record) -> Candidate:
@@ -69,8 +81,11 @@ def adam(candidate: Candidate, record: Record) -> Candidate:
     after = optimizers.get("adam")
     if type(before) is type(after):
         return candidate
-    change = Change("optimizer", code(before), "Adam()", "optimizer", {"name": "adam"})
-    return candidate.with_settings(change, optimizer=after)
+    # The rate is written, too: a run would else choose its own.
+    named = {"name": "adam", "learning_rate": after.learning_rate}
+    change = Change("optimizer", code(before), "Adam()", "optimizer", named)
+    ended = _ended_schedule(before, after)
+    return candidate.with_settings(change, *ended, optimizer=after)
 
 
 def warm_up(candidate: Candidate, record: Record) -> Candidate:
@@ -109,6 +124,48 @@ def clipping(candidate: Candidate, record: Record) -> Candidate:
     return candidate.with_settings(change, optimizer=clipped)
 
 
+def with_schedule_to_its_end(after: Candidate, before: Candidate) -> Candidate:
+    """Let a schedule that ends with a training also end with one of another number of steps.
+
+    `gradus train` makes such schedules, by the steps that it takes: what it is told of the training
+    after is the training that was tried.
+
+    Args:
+        after: the training with another batch size, or other epochs.
+        before: the training without it.
+    """
+    optimizer = optimizers.get(after.settings["optimizer"])
+    rate = optimizer.learning_rate
+    (steps, epochs), (old_steps, old_epochs) = _length(after), _length(before)
+    warmed = int(rate.steps) if isinstance(rate, WarmUp) else 0
+    warm = int(warmed * steps / old_steps)
+    ending = _ending(rate, old_steps * old_epochs - warmed, steps * epochs - warm)
+    if ending is rate:
+        return after
+    if isinstance(ending, WarmUp):
+        ending = dataclasses.replace(ending, steps=warm)
+    change = Change("optimizer.learning_rate", code(rate), code(ending))
+    changed = dataclasses.replace(optimizer, learning_rate=ending)
+    return after.with_settings(change, optimizer=changed)
+
+
+def _length(candidate: Candidate) -> tuple[int, int]:
+    """Return the steps of an epoch, and the epochs."""
+    batch = candidate.fit["batch_size"] or candidate.data.count
+    return math.ceil(candidate.data.count / batch), candidate.fit["epochs"]
+
+
+def _ending(rate: Any, before: float, after: float) -> Any:
+    """Return a schedule of so many steps with as many as after; any other one as it is."""
+    if isinstance(rate, WarmUp):
+        then = _ending(rate.then, before, after)
+        return rate if then is rate.then else dataclasses.replace(rate, then=then)
+    for name in ("decay_steps", "total_steps"):
+        if getattr(rate, name, None) == before:
+            return dataclasses.replace(rate, **{name: after})
+    return rate
+
+
 def scaled_rate(rate: Any, factor: float) -> Any:
     """Return a learning rate, or a schedule of it, times a factor."""
     if not isinstance(rate, Schedule) or not dataclasses.is_dataclass(rate):
@@ -132,9 +189,27 @@ def _with_optimizer(
         code(before),
         code(candidate_rate(after)),
         "optimizer.learning_rate",
-        float(f"{rate:.3g}"),
+        float(f"{rate:.6g}"),
     )
-    return candidate.with_settings(change, optimizer=after)
+    return candidate.with_settings(change, *_ended_schedule(optimizer, after), optimizer=after)
+
+
+def _ended_schedule(before: Optimizer, after: Optimizer) -> list[Change]:
+    """Return the setting of a run whose schedule is gone, which the change of the rate shows."""
+    if not isinstance(before.learning_rate, Schedule) or isinstance(after.learning_rate, Schedule):
+        return []
+    return [Change("schedule", "", "", "schedule", {"name": "none"})]
+
+
+def _nominal_rate(optimizer: Optimizer, record: Record) -> float:
+    """Return the learning rate, or the number for it that a schedule takes."""
+    rate = optimizer.learning_rate
+    if not isinstance(rate, Schedule):
+        return float(rate)
+    given = [getattr(rate, name) for name in NOMINAL if hasattr(rate, name)]
+    if given:
+        return float(given[0])
+    return record.settings.learning_rate if record.settings is not None else math.inf
 
 
 def candidate_rate(optimizer: Optimizer) -> Any:

@@ -12,7 +12,8 @@ from gradus.diagnosis.symptoms import symptoms, with_causes
 from gradus.doctor.candidate import check_data, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import REMEDIES, candidates_for
-from gradus.doctor.counterfactuals import Outcome, try_remedies
+from gradus.doctor.counterfactuals import Outcome, failures, try_remedies
+from gradus.doctor.remedy import Remedy
 from gradus.doctor.scores import Comparison
 from gradus.doctor.twins import compare_twins
 from gradus.errors import counted
@@ -54,10 +55,18 @@ def diagnose_by_training(
     if needs_twins:
         diagnosis = with_twins(diagnosis, training, record, seed)
     if counterfactuals and diagnosis.faults:
+        training.doubts_labels = doubts_labels(diagnosis)
         remedies = candidates_for(original, record, diagnosis)
-        outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS)
+        outcomes = try_remedies(training, original, remedies, BUDGET, SEEDS, record)
         diagnosis = with_outcomes(diagnosis, outcomes)
+        limits = [*diagnosis.limits, *failures(outcomes)]
+        diagnosis = Diagnosis(diagnosis.findings, limits)
     return diagnosis
+
+
+def doubts_labels(diagnosis: Diagnosis) -> bool:
+    """Whether a fault is that the inputs do not tell the labels."""
+    return any(each.code == "labels-shuffled" for each in diagnosis.faults)
 
 
 def with_twins(
@@ -77,7 +86,7 @@ def with_twins(
                 kind="proved",
                 code="not-learning",
                 category="not-learning",
-                proof=_proof(zeros, "inputs of zeros", TWIN_SEEDS),
+                proof=_twin_proof(zeros, "inputs of zeros"),
             )
         )
     shuffled = twins["shuffled"]
@@ -93,13 +102,13 @@ def with_twins(
             kind="proved",
             code="labels-shuffled",
             category="labels",
-            proof=_proof(shuffled, "shuffled targets", TWIN_SEEDS),
+            proof=_twin_proof(shuffled, "shuffled targets"),
         )
         found = [each for each in found if each.code != "labels-shuffled"] + [proved]
     elif shuffled.helps:
         found = [
             dataclasses.replace(
-                each, severity="note", proof=_proof(shuffled, "shuffled targets", TWIN_SEEDS)
+                each, severity="note", proof=_twin_proof(shuffled, "shuffled targets")
             )
             if each.code == "labels-shuffled"
             else each
@@ -115,13 +124,16 @@ def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosi
     best = outcomes[0]
     roots = [each for each in diagnosis.faults if each.cause is None]
     tried = best.remedy.parts or (best.remedy,)
-    mended = sorted(
-        (each for each in roots if set(tried) & set(REMEDIES.get(each.code, ()))),
-        key=lambda each: each.code != best.remedy.code,
-    )
-    proved = _proved(mended[0] if mended else None, best)
-    others = [each for each in diagnosis if not mended or each is not mended[0]]
-    others = _refuted(others, outcomes[1:], demote=True)
+    alone = {each.remedy: each.comparison for each in outcomes[1:]}
+    # Of several remedies that are needed, the one that helps alone tells the fault.
+    helping = [part for part in tried if part in alone and alone[part].helps]
+    telling = max(helping, key=lambda part: alone[part].gain, default=tried[0])
+    mended = _mended(roots, [telling]) or _mended(roots, tried)
+    proved = _proved(mended, best, telling.code)
+    others = [each for each in diagnosis if each is not mended]
+    # What helps on top of others only is not refuted by a training with it alone.
+    refuting = [each for each in outcomes[1:] if each.remedy not in tried]
+    others = _refuted(others, refuting, demote=True)
     caused = [
         dataclasses.replace(each, cause=None) if each.kind == "proved" else each
         for each in with_causes([proved, *others])
@@ -129,9 +141,15 @@ def with_outcomes(diagnosis: Diagnosis, outcomes: Sequence[Outcome]) -> Diagnosi
     return Diagnosis(caused, diagnosis.limits)
 
 
+def _mended(roots: Sequence[Finding], remedies: Sequence[Remedy]) -> Finding | None:
+    """Return the finding that some remedies mend: the one of the first of them, or another."""
+    found = [each for each in roots if set(remedies) & set(REMEDIES.get(each.code, ()))]
+    return min(found, key=lambda each: each.code != remedies[0].code, default=None)
+
+
 def _judged(finding: Finding, zeros: Comparison) -> Finding:
     """Return the finding that nothing is learned, proved or refuted by the twin."""
-    proof = _proof(zeros, "inputs of zeros", TWIN_SEEDS)
+    proof = _twin_proof(zeros, "inputs of zeros")
     if zeros.helps:
         return dataclasses.replace(
             finding,
@@ -145,15 +163,20 @@ def _judged(finding: Finding, zeros: Comparison) -> Finding:
     return dataclasses.replace(finding, kind="proved", why=why, proof=proof)
 
 
-def _proved(finding: Finding | None, outcome: Outcome) -> Finding:
-    """Return a finding, or a new one, with the proof that training without it goes better."""
+def _proved(finding: Finding | None, outcome: Outcome, code: str) -> Finding:
+    """Return a finding, or a new one, with the proof that training without it goes better.
+
+    Args:
+        finding: the finding; None if none of those that were made is mended.
+        outcome: of the training without it.
+        code: of a new finding.
+    """
     comparison = outcome.comparison
     shown = (
         f"its validation error is {three_digits(comparison.after)} instead of "
         f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
         f"{counted(outcome.seeds, 'seed')})"
     )
-    code = outcome.remedy.code
     if finding is None:
         category = {each.code: each.category for each in symptoms()}.get(code, code)
         finding = Finding(
@@ -183,7 +206,9 @@ def _refuted(findings: Any, outcomes: Sequence[Outcome], demote: bool) -> list[F
         outcomes: of the remedies.
         demote: whether such a fault becomes a note, as the cause is another one.
     """
-    tried = [each for each in outcomes if each.seeds and not each.comparison.helps]
+    tried = [
+        each for each in outcomes if each.seeds and not each.comparison.helps and not each.failure
+    ]
 
     def judged(finding: Finding) -> Finding:
         own = [each for each in tried if each.remedy.code == finding.code]
@@ -203,12 +228,21 @@ def _shown(comparison: Comparison, other: str) -> str:
     )
 
 
+def _twin_proof(comparison: Comparison, tried: str) -> dict[str, Any]:
+    """Return the outcome of a comparison with a twin, which `helps` if the training beats it."""
+    proof = _proof(comparison, tried, TWIN_SEEDS)
+    return proof | {"error": comparison.before, "as_it_is": comparison.after}
+
+
 def _proof(comparison: Comparison, tried: str, seeds: int) -> dict[str, Any]:
-    """Return the outcome of a comparison for a finding: plain numbers and words."""
+    """Return the outcome of a comparison for a finding: plain numbers and words.
+
+    The names are those of `Repair.frame`: "error" is that with what was tried.
+    """
     return {
         "tried": tried,
-        "error": comparison.before,
-        "error_then": comparison.after,
+        "error": comparison.after,
+        "as_it_is": comparison.before,
         "noise": comparison.noise,
         "seeds": seeds,
         "helps": comparison.helps,

@@ -26,6 +26,7 @@ from gradus.doctor.network_edits import (
     with_rescaled_inputs,
     without_half_of_hidden,
 )
+from gradus.doctor.optimizer_remedies import with_schedule_to_its_end
 from gradus.doctor.pairing import with_fitting_output
 from gradus.doctor.remedy import Apply
 from gradus.models.encoder_decoder import EncoderDecoder
@@ -199,7 +200,7 @@ def batches_of(size: int) -> Apply:
         if before == size or candidate.data.count < 2 * size:
             return candidate
         change = Change("batch_size", code(before), code(size), "training.batch_size", size)
-        return candidate.with_fit(change, batch_size=size)
+        return with_schedule_to_its_end(candidate.with_fit(change, batch_size=size), candidate)
 
     return apply
 
@@ -212,7 +213,8 @@ def epochs_times(factor: int) -> Apply:
         change = Change(
             "epochs", str(before), str(factor * before), "training.epochs", factor * before
         )
-        return candidate.with_fit(change, epochs=factor * before)
+        longer = candidate.with_fit(change, epochs=factor * before)
+        return with_schedule_to_its_end(longer, candidate)
 
     return apply
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from gradus.diagnosis.record import Record
 from gradus.doctor.candidate import Change, make_candidate, make_data, unweighted_note
 from gradus.doctor.candidate_training import CandidateTraining
 from gradus.doctor.catalog import candidates_for
-from gradus.doctor.counterfactuals import Outcome, try_other_seeds, try_remedies
-from gradus.doctor.proving import BUDGET, SEEDS, with_outcomes
+from gradus.doctor.counterfactuals import Outcome, failures, try_remedies
+from gradus.doctor.other_seeds import try_other_seeds
+from gradus.doctor.proving import BUDGET, SEEDS, doubts_labels, with_outcomes
 from gradus.errors import GradusError, counted
 from gradus.foreign_names.arguments import explain_arguments
 from gradus.models.inputs.training_data import TrainingData
@@ -22,6 +24,10 @@ from gradus.models.model import Model
 from gradus.nn.casting import with_standard_promotion
 
 DEPENDS = "No remedy helped, but other seeds did: the result of this training depends on its seed."
+UNTOLD = (
+    "No setting mends labels that the inputs do not tell, and labels are never changed: check that "
+    "the rows of x and y match. Only what does better than a constant prediction counts as help."
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,7 +72,8 @@ class Repair:
             if name:
                 settings.setdefault(section, {})[name] = change.value
             elif section:
-                settings[section] = change.value
+                is_section = isinstance(change.value, Mapping)  # which later changes add to
+                settings[section] = dict(change.value) if is_section else change.value
         return settings
 
     def diff(self) -> str:
@@ -125,6 +132,8 @@ class Repair:
             f"{three_digits(comparison.before)} (noise {three_digits(comparison.noise)}, "
             f"{counted(best.seeds, 'seed')})"
         )
+        if best.failure:
+            return [f"Repair: no remedy could be trained. {tried}"]
         if not self.helped:
             return [
                 f"Repair: no remedy helped beyond noise. {tried}",
@@ -192,7 +201,16 @@ def repair(
             f"gr.load({str(model)!r}).model here."
         )
     if not isinstance(model, Model):
-        raise GradusError(f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}.")
+        is_within = isinstance(getattr(model, "model", None), Model)
+        hint = ": give its .model" if is_within else ""
+        raise GradusError(
+            f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}{hint}."
+        )
+    if not model.history.epochs and model.record is None:
+        raise GradusError(
+            "repair: the model was never trained. model.check(x, y) says what settings and data "
+            "show before training."
+        )
     budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
     data = make_data(model, x, y, validation_data, whole_number("seed", seed), sample_weight)
     return try_to_repair(model, data, budget, seeds, seed)
@@ -204,10 +222,12 @@ def try_to_repair(model: Model, data: TrainingData, budget: float, seeds: int, s
     began = time.perf_counter()
     original = make_candidate(model, data, seed)
     training = CandidateTraining(original, record)
+    training.doubts_labels = doubts_labels(diagnosis)
     remedies = candidates_for(original, record, diagnosis, notes=True)
-    outcomes = try_remedies(training, original, remedies, budget, seeds, record)
+    outcomes = try_remedies(training, original, remedies, budget, seeds, record, pairs=True)
     proved = with_outcomes(diagnosis, outcomes) if diagnosis.faults else diagnosis
-    notes = [unweighted_note(model, data)]
+    notes = [unweighted_note(model, data), *failures(outcomes)]
+    notes += [UNTOLD] * training.doubts_labels
     if outcomes and not outcomes[0].helps:
         other = try_other_seeds(training, original, seeds)
         outcomes.insert(0 if other.helps else len(outcomes), other)

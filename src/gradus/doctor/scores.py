@@ -95,8 +95,9 @@ def sample_errors(
     """Return the error of each sample, a mean over outputs and axes.
 
     It is 1 for a wrong class and 0 for a right one, the share of wrong flags, and for numbers the
-    squared error in variances of the training targets, at most `LARGEST`. A prediction that is not
-    a number is wrong.
+    squared error in variances of the training targets, at most `LARGEST`: `Σ (ŷⱼ - yⱼ)² / Σ σⱼ²`
+    over the columns j of an output, which count as they do in a squared loss. A prediction that is
+    not a number is wrong.
 
     Args:
         task: what was learned.
@@ -117,6 +118,37 @@ def sample_errors(
         errors.append(_squared(*arrays) if kind == "values" else _wrong(kind, loss, *arrays[:2]))
     mean: Errors = np.mean(errors, axis=0)
     return mean
+
+
+def constant_errors(task: Supervised, kinds: Sequence[str], y: Any, trained_on: Any) -> Errors:
+    """Return the error of each sample of the best constant prediction, a mean over outputs.
+
+    It is the most frequent class or flag of the training targets, or their mean; the arguments are
+    those of `sample_errors`.
+    """
+    columns = [zip_outputs(task.objectives, None, tree) for tree in (y, trained_on)]
+    errors = []
+    for kind, *parts in zip(kinds, *columns, strict=True):
+        targets, seen = (np.asarray(part[3]) for part in parts)
+        if kind == "values":
+            mean = np.broadcast_to(seen.mean(axis=0, dtype=np.float64), targets.shape)
+            errors.append(_squared(mean, targets, seen))
+            continue
+        if kind == "flags":
+            wrong = (targets > 0) != (np.mean(seen > 0, axis=0) > 0.5)
+        else:
+            targets, seen = (_labels(each) for each in (targets, seen))
+            values, counts = np.unique(seen, return_counts=True)
+            wrong = targets != values[counts.argmax()]
+        errors.append(wrong.reshape(len(targets), -1).mean(axis=1))
+    mean_errors: Errors = np.mean(errors, axis=0)
+    return mean_errors
+
+
+def _labels(y: np.ndarray) -> np.ndarray:
+    """Return class labels, from labels or from one-hot rows."""
+    one_hot = y.ndim > 1 and y.shape[-1] > 1 and bool((y.sum(axis=-1) == 1).all())
+    return y.argmax(axis=-1) if one_hot and bool(np.isin(y, (0, 1)).all()) else y
 
 
 def _wrong(kind: str, loss: Loss, predicted: np.ndarray, y: np.ndarray) -> Errors:
@@ -144,11 +176,16 @@ def _classes(loss: Loss, predicted: np.ndarray, labels: np.ndarray) -> np.ndarra
 
 
 def _squared(predicted: np.ndarray, y: np.ndarray, trained_on: np.ndarray) -> Errors:
-    """Return the mean squared error of each sample in variances of the columns of targets."""
+    """Return the squared error of each sample as a share of the variance of targets.
+
+    Both are summed over columns. In a mean of each column's share, those that hardly vary, such as
+    the pixels of a border, would decide.
+    """
     y = y.reshape(len(y), -1).astype(np.float64)
     predicted = predicted.reshape(y.shape).astype(np.float64)
-    variance = trained_on.reshape(len(trained_on), -1).astype(np.float64).var(axis=0)
+    variance = trained_on.reshape(len(trained_on), -1).astype(np.float64).var(axis=0).sum()
     with np.errstate(over="ignore", invalid="ignore"):
-        errors = (predicted - y) ** 2 / np.where(variance > 0, variance, 1.0)
-    mean: Errors = np.minimum(np.nan_to_num(errors, nan=LARGEST, posinf=LARGEST), LARGEST).mean(1)
-    return mean
+        squared = ((predicted - y) ** 2).sum(axis=1)
+        errors = squared / (variance if variance > 0 else y.shape[1])
+    capped: Errors = np.minimum(np.nan_to_num(errors, nan=LARGEST, posinf=LARGEST), LARGEST)
+    return capped
