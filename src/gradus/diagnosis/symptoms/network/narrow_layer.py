@@ -26,9 +26,8 @@ def find(record: Record) -> Iterator[Finding]:
     if record.training is None or record.concern != "fault":
         return
     classes = max((len(each.targets.counts) for each in record.outputs if each.targets), default=0)
-    last = (
-        record.kernels[-1].path if record.kernels else ""
-    )  # it gives as many as there are targets
+    # The last kernel gives as many numbers as there are targets, also where another layer follows.
+    last = record.kernels[-1].path if record.kernels else ""
     layers = [
         layer
         for layer in record.hidden
