@@ -206,13 +206,13 @@ def repair(
         raise GradusError(
             f"repair(model=…) takes a trained gr.Model, not {type(model).__name__}{hint}."
         )
+    budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
+    data = make_data(model, x, y, validation_data, whole_number("seed", seed), sample_weight)
     if not model.history.epochs and model.record is None:
         raise GradusError(
             "repair: the model was never trained. model.check(x, y) says what settings and data "
             "show before training."
         )
-    budget, seeds = number("budget", budget, 1), whole_number("seeds", seeds, 2)
-    data = make_data(model, x, y, validation_data, whole_number("seed", seed), sample_weight)
     return try_to_repair(model, data, budget, seeds, seed)
 
 
