@@ -136,7 +136,7 @@ def train(dataset: Any, seed: int, quick: bool) -> tuple[Any, Any, int]:
     BUILT_IN.add(name)(lambda: dataset)
     epochs = TrainingSection(epochs=QUICK_EPOCHS if quick else None)
     experiment = Experiment(name, seed=seed, shuffle_seed=seed, training=epochs)
-    prepared = prepare.prepare(experiment)
+    prepared = prepare.prepare_data(experiment)
     model = fitting.new_model(prepared)
     fitting.fit_model(model, prepared)
     kept = fitting.refit(model, prepared)

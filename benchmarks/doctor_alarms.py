@@ -67,7 +67,7 @@ def trainings(name: str, seed: int, quick: bool) -> list[dict[str, Any]]:
         raw = {"data": called, "seed": seed, "shuffle_seed": seed, "validation": 0.2, **settings}
         if quick:
             raw["training"] = {"epochs": 2}
-        prepared = prepare.prepare(experiment_file.check_experiment(raw, "here"))
+        prepared = prepare.prepare_data(experiment_file.check_experiment(raw, "here"))
         metric = "r2" if prepared.target.task == "regression" else "accuracy"
         if linear is None:
             linear = linear_score(dataset, prepared)

@@ -71,7 +71,7 @@ def repaired(case: Mapping[str, Any], seed: int) -> dict[str, Any]:
     from cases import Prevented, program
 
     import gradus as gr
-    from gradus.doctor.repair import BUDGET
+    from gradus.doctor.proving import BUDGET
 
     made = program(case, seed)
     if isinstance(made, Prevented):

@@ -56,7 +56,7 @@ def prepared(name: str, folder: Path, seed: int, quick: bool) -> Path:
     (dataset,) = defaults_quality.parts(case, loaded, seed)
     word = f"sweep {len(list(BUILT_IN))}"
     BUILT_IN.add(word)(lambda: dataset)
-    made = prepare.prepare(Experiment(word, shuffle_seed=seed, validation=HELD))
+    made = prepare.prepare_data(Experiment(word, shuffle_seed=seed, validation=HELD))
     arrays = {}
     names = {"training": "train", "validation": "test", "test": "final"}
     for part, short in names.items():
