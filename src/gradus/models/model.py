@@ -54,8 +54,7 @@ class Model(BaseModel):
         optimizer: a name or an optimizer.
         metrics: names, metrics or functions.
         loss_weights: for several outputs, the weight of each loss.
-        penalty: a penalty on every trained weight of two axes or more, such as `L2(1e-4)`:
-            kernels and embeddings.
+        penalty: a penalty on every trained weight of two axes or more, such as `L2(1e-4)`.
         seed: of the weights, dropout and noise.
 
     Attributes:

@@ -16,6 +16,10 @@ from gradus.diagnosis.record_entries import RELATIVE
 
 CATEGORY = "unscaled-targets"
 LARGE, HUGE, SMALL = 10.0, 100.0, 0.1
+STANDARDIZE = (
+    'Standardize them: target = gr.data.Target.fit(y, "regression"); y = target.transform(y). Then '
+    "target.inverse(model.predict(x)) has the units of y again."
+)
 JUMP, REMAINS = 10.0, 0.3
 
 
@@ -43,11 +47,7 @@ def find(record: Record) -> Iterator[Finding]:
                     "A new network predicts numbers near 0, so its first errors and gradients are "
                     "large. Steps are too long, or learning the mean takes most of the training."
                 ),
-                remedy=(
-                    'Standardize them: target = gr.data.Target.fit(y, "regression"); '
-                    "y = target.transform(y). Then target.inverse(model.predict(x)) has the units "
-                    "of y again."
-                ),
+                remedy=STANDARDIZE,
                 severity="fault" if harmed else record.doubt if size > HUGE else "note",
                 layer=output.layer,
                 evidence={"largest mean or deviation": {"value": size, "threshold": LARGE}},
@@ -62,7 +62,7 @@ def _find_small(where: str, layer: str | None, deviation: float) -> Finding:
             "The outputs of a new network vary by about 1. Until they are as small as the targets, "
             "the loss says nothing about how well these are predicted."
         ),
-        remedy="Subtract the mean and divide by the std: gr.data.Target does both.",
+        remedy=STANDARDIZE,
         layer=layer,
         kind="dynamic",
         evidence={"deviation": {"value": deviation, "threshold": SMALL}},

@@ -21,11 +21,8 @@ from gradus.diagnosis.record_entries import RECTIFIERS, LayerRecord
 from gradus.diagnosis.training import TrainingRecord
 
 CATEGORY = "dead-relu"
-CONSTANT = (
-    "inputs-constant",
-    "softmax-of-one",
-    "norm-of-one",
-)  # with which no gradient tells anything
+# With these, no gradient tells anything.
+CONSTANT = ("inputs-constant", "softmax-of-one", "norm-of-one")
 STEPS = ("rate-invalid", "rate-high", "diverged", "exploding-gradient")
 ORIGINS = (
     "narrow-layer",
